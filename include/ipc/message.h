@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The messages between the collector and its children: fixed layouts, each checked whole before anyone looks inside.
+ * Strings are byte runs behind the fixed part, without NUL; their lengths must add up to the message exactly.
+ *
+ *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_KERNEL_SYMBOLS, OUTPUT_PREPARE, OUTPUT_WRITE
+ *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED+fd, KERNEL_SYMBOLS+fd, OUTPUT_PREPARED,
+ * OUTPUT_WRITTEN collector -> resolver   KERNEL_SYMBOLS+fd, OBJECT+fd, BATCH+memfd resolver -> collector   PARSING,
+ * PARSED, NEED_KERNEL_SYMBOLS, OUTPUT+memfd, SUMMARY+memfd, BATCH_DONE both ways               START -> READY, PING ->
+ * PONG
+ *
+ * The collector is the hub: it keeps the descriptors that the opener found until the run ends, so that a resolver that
+ * dies costs no name, not even one of a file that is gone by now. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/sample.h"
+
+enum message_type {
+	MESSAGE_NONE,
+	MESSAGE_START,
+	MESSAGE_READY,
+	MESSAGE_PING,
+	MESSAGE_PONG,
+	MESSAGE_SCAN,
+	MESSAGE_PROCESS,
+	MESSAGE_MAPPINGS,
+	MESSAGE_SCAN_DONE,
+	MESSAGE_HOLD_ROOT,
+	MESSAGE_OPEN_OBJECT,
+	MESSAGE_OBJECT_OPENED,
+	MESSAGE_OPEN_KERNEL_SYMBOLS,
+	MESSAGE_KERNEL_SYMBOLS,
+	MESSAGE_NEED_KERNEL_SYMBOLS,
+	MESSAGE_OUTPUT_PREPARE,
+	MESSAGE_OUTPUT_PREPARED,
+	MESSAGE_OUTPUT_WRITE,
+	MESSAGE_OUTPUT_WRITTEN,
+	MESSAGE_OBJECT,
+	MESSAGE_PARSING,
+	MESSAGE_PARSED,
+	MESSAGE_BATCH,
+	MESSAGE_OUTPUT,
+	MESSAGE_SUMMARY,
+	MESSAGE_BATCH_DONE,
+	MESSAGE_TYPE_COUNT
+};
+
+#define BUILD_ID_MAX 20
+#define MESSAGE_MAX_PATH 4096
+
+/* First message to a child, before it confines itself. */
+struct message_start {
+	uint32_t invoker_uid, invoker_gid;
+	uint64_t memory_bytes; /* limit of the resolver's address space; 0: none */
+};
+
+/* From the child, once it is confined. */
+struct message_ready {
+	char capabilities[128]; /* what is left, for -v; NUL-terminated */
+};
+
+struct message_pong {
+	uint64_t cpu_ns;     /* user + system of the process */
+	uint64_t pss_bytes;  /* 0 when unknown */
+	uint64_t peak_bytes; /* peak resident set (ru_maxrss) */
+};
+
+/* SCAN: read /proc for one process, or for all (0). Answered by PROCESS and MAPPINGS for each, then SCAN_DONE. */
+struct message_scan {
+	uint32_t tgid;
+	uint32_t pad;
+};
+
+struct message_process {
+	uint64_t start_boottime_ns; /* at clock tick resolution, from /proc/PID/stat */
+	uint64_t scanned_mono_ns;   /* when the reading began */
+	uint64_t cgroup_id;	    /* inode of the cgroup directory when it is visible, else 0 */
+	uint32_t tgid, parent_tgid, inner_tgid, uid;
+	uint32_t mnt_ns, pid_ns;
+	uint32_t flags; /* PROCESS_* of wire/sample.h */
+	char comm[COMM_BYTES];
+	uint32_t cgroup_len; /* then the cgroup path */
+};
+
+/* Executable mappings of the process last described, in address order; `is_last` closes the list. */
+struct message_mapping {
+	uint64_t start, limit, file_off;
+	uint64_t ino;
+	uint32_t dev_major, dev_minor;
+	uint32_t path_len; /* paths follow the array in order */
+	uint32_t pad;
+};
+struct message_mappings {
+	uint64_t start_boottime_ns;
+	uint64_t scanned_mono_ns;
+	uint32_t tgid;
+	uint32_t is_last;
+	uint32_t n;
+	uint32_t pad;
+	struct message_mapping mappings[];
+};
+
+struct message_scan_done {
+	uint32_t tgid; /* as asked */
+	uint32_t processes, errors;
+	uint32_t pad;
+};
+
+/* HOLD_ROOT: keep the root of this process' mount namespace open, so that its files can be found when it is gone. */
+struct message_hold_root {
+	uint32_t tgid, mnt_ns;
+};
+
+#define OPEN_CANDIDATES 4
+
+/* A process through which the file may be reached. */
+struct message_candidate {
+	uint64_t start_boottime_ns;    /* 0: unknown */
+	uint64_t map_start, map_limit; /* 0: it does not map the file as far as we know */
+	uint32_t tgid;
+	uint32_t pad;
+};
+
+struct message_open_object {
+	uint32_t object;
+	uint32_t mnt_ns;
+	uint64_t dev, ino; /* dev as makedev(); ino 0: not known, the resolver compares the build id */
+	uint32_t candidates;
+	uint32_t path_len; /* then the path as its processes see it */
+	struct message_candidate candidate[OPEN_CANDIDATES];
+};
+
+/* With the descriptor when err is 0. */
+struct message_object_opened {
+	uint32_t object;
+	int32_t err;
+	uint64_t dev, ino, size;
+	int64_t mtime_ns;
+};
+
+/* With a descriptor of /proc/kallsyms when err is 0. Also forwarded to the resolver. */
+struct message_kernel_symbols {
+	int32_t err;
+	uint32_t is_restricted; /* the kernel shows zero addresses */
+};
+
+enum output_place { OUTPUT_FILE, OUTPUT_DIRECTORY };
+#define OUTPUT_FORCE 1u /* replace what is there */
+#define OUTPUT_AGAIN 2u /* prepared before, by an opener that is gone: the directory may hold what that one wrote */
+
+struct message_output_prepare {
+	uint32_t output; /* the collector's number */
+	uint32_t place;	 /* enum output_place */
+	uint32_t flags;
+	uint32_t path_len; /* then the path, relative to the invoker's working directory */
+};
+
+/* PREPARED: can it be written, as far as one can tell now? WRITTEN: the file is complete and in place. */
+struct message_output_result {
+	uint32_t output;
+	int32_t err;
+	uint64_t bytes;
+	uint32_t path_len; /* then the path of the file */
+	uint32_t pad;
+};
+
+/* With a sealed memfd of the content. `name` is one file name component for a directory, empty for a file. */
+struct message_output_write {
+	uint32_t output;
+	uint32_t name_len;
+};
+
+enum object_kind { OBJECT_FILE, OBJECT_VDSO, OBJECT_ANONYMOUS };
+#define OBJECT_QUARANTINED 1u /* made a resolver fail: do not parse */
+#define OBJECT_DELETED 2u
+
+/* With the descriptor, unless it could not be opened (err), is not a file, or is in quarantine. */
+struct message_object {
+	uint32_t object;
+	uint32_t kind; /* enum object_kind */
+	uint32_t flags;
+	int32_t err;
+	uint64_t dev, ino, size;
+	int64_t mtime_ns;
+	uint64_t expected_dev, expected_ino; /* from the mapping; ino 0: not known */
+	uint8_t build_id[BUILD_ID_MAX];	     /* from the mapping */
+	uint32_t build_id_len;		     /* 0: not known */
+	uint32_t path_len;
+	uint32_t pad;
+};
+
+/* Sent before the resolver looks into an object, and after. */
+struct message_parsing {
+	uint32_t object;
+	uint32_t pad;
+};
+struct message_parsed {
+	uint32_t object;
+	int32_t err;
+	uint64_t symbols, index_bytes;
+};
+
+/* BATCH: with the memfd of ipc/batch.h. Outputs are made in a fixed order; the first `skip` of them have arrived
+ * already from an earlier resolver. */
+struct message_batch {
+	uint64_t batch;
+	uint32_t skip;
+	uint32_t pad;
+};
+
+/* One finished output with its memfd. */
+struct message_output {
+	uint64_t batch;
+	uint32_t sequence; /* 0, 1, 2 … within the batch */
+	uint32_t output;   /* as in the batch */
+	uint64_t samples;  /* that this profile holds */
+	uint32_t name_len; /* file name component when the output is a directory */
+	uint32_t pad;
+};
+
+/* The top table for the terminal: with a memfd of struct summary (ipc/summary.h). */
+struct message_summary {
+	uint64_t batch;
+};
+
+struct message_batch_done {
+	uint64_t batch;
+	int32_t err;
+	uint32_t outputs;
+	uint64_t frames_named, frames_unnamed;
+	uint64_t samples; /* in the merged sense: each sample once */
+};
+
+/* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor
+ * missing or one too many. Pure; the payload may have any alignment. Called by channel_receive() and channel_send(). */
+int message_check(uint16_t type, const void *payload, size_t len, bool has_fd);
+/* "OPEN_OBJECT", or "unknown" */
+const char *message_type_name(uint16_t type);
+/* One file name component that a directory output may get: [A-Za-z0-9._+-], 1 … 255 bytes, no leading dot. */
+bool message_name_is_safe(const char *name, size_t len);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/summary.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+static bool rows_ok(const struct summary *summary)
+{
+	if (summary->functions > SUMMARY_MAX_ROWS || summary->processes > SUMMARY_MAX_ROWS)
+		return false;
+	for (uint32_t i = 0; i < summary->functions + summary->processes; i++)
+		if (!memchr(summary->rows[i].name, 0, sizeof(summary->rows[i].name)) ||
+		    !memchr(summary->rows[i].module, 0, sizeof(summary->rows[i].module)))
+			return false;
+	return true;
+}
+
+int summary_write(const struct summary *summary, int *ret_fd)
+{
+	return memfd_from_bytes("hostprof-summary", summary, sizeof(*summary), ret_fd);
+}
+
+int summary_read(int fd, struct summary *ret)
+{
+	struct memfd_map map;
+	int err = memfd_map(fd, sizeof(*ret), &map);
+
+	if (err)
+		return err;
+	err = -EBADMSG;
+	if (map.len == sizeof(*ret) && rows_ok((const struct summary *)map.bytes)) {
+		memcpy(ret, map.bytes, sizeof(*ret));
+		err = 0;
+	}
+	memfd_unmap(&map);
+	return err;
+}

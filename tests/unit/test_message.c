@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "ipc/channel.h"
+#include "ipc/message.h"
+
+/* A payload in the making. */
+static _Alignas(8) uint8_t bytes[CHANNEL_MAX_MESSAGE];
+
+static size_t put(const void *fixed, size_t n, const char *text, size_t text_len)
+{
+	memcpy(bytes, fixed, n);
+	memcpy(bytes + n, text, text_len);
+	return n + text_len;
+}
+
+#define PUT(fixed, text) put(&(fixed), sizeof(fixed), (text), strlen(text))
+
+static void check(uint16_t type, size_t len, bool has_fd, int expected)
+{
+	int err = message_check(type, bytes, len, has_fd);
+
+	if (err != expected)
+		fail_msg("%s of %zu bytes, fd %d: %d and not %d", message_type_name(type), len, has_fd, err, expected);
+}
+
+static void every_type_has_a_name_and_a_layout(void **state)
+{
+	static const struct {
+		uint16_t type;
+		size_t fixed;
+		bool has_fd;
+	} types[] = {
+		{MESSAGE_START, sizeof(struct message_start), false},
+		{MESSAGE_READY, sizeof(struct message_ready), false},
+		{MESSAGE_PING, 0, false},
+		{MESSAGE_PONG, sizeof(struct message_pong), false},
+		{MESSAGE_SCAN, sizeof(struct message_scan), false},
+		{MESSAGE_SCAN_DONE, sizeof(struct message_scan_done), false},
+		{MESSAGE_OPEN_OBJECT, sizeof(struct message_open_object), false},
+		{MESSAGE_OBJECT_OPENED, sizeof(struct message_object_opened), true},
+		{MESSAGE_OPEN_KERNEL_SYMBOLS, 0, false},
+		{MESSAGE_KERNEL_SYMBOLS, sizeof(struct message_kernel_symbols), true},
+		{MESSAGE_NEED_KERNEL_SYMBOLS, 0, false},
+		{MESSAGE_OUTPUT_PREPARED, sizeof(struct message_output_result), false},
+		{MESSAGE_OUTPUT_WRITE, sizeof(struct message_output_write), true},
+		{MESSAGE_OUTPUT_WRITTEN, sizeof(struct message_output_result), false},
+		{MESSAGE_OBJECT, sizeof(struct message_object), true},
+		{MESSAGE_PARSING, sizeof(struct message_parsing), false},
+		{MESSAGE_PARSED, sizeof(struct message_parsed), false},
+		{MESSAGE_BATCH, sizeof(struct message_batch), true},
+		{MESSAGE_OUTPUT, sizeof(struct message_output), true},
+		{MESSAGE_SUMMARY, sizeof(struct message_summary), true},
+		{MESSAGE_BATCH_DONE, sizeof(struct message_batch_done), false},
+	};
+
+	(void)state;
+	memset(bytes, 0, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		check(types[i].type, types[i].fixed, types[i].has_fd, 0);
+		check(types[i].type, types[i].fixed, !types[i].has_fd, -EBADMSG);
+		check(types[i].type, types[i].fixed + 1, types[i].has_fd, -EBADMSG);
+		if (types[i].fixed)
+			check(types[i].type, types[i].fixed - 1, types[i].has_fd, -EBADMSG);
+	}
+	for (uint16_t type = MESSAGE_NONE + 1; type < MESSAGE_TYPE_COUNT; type++)
+		assert_string_not_equal(message_type_name(type), "unknown");
+}
+
+static void unknown_types_are_refused(void **state)
+{
+	(void)state;
+	check(MESSAGE_NONE, 0, false, -EBADMSG);
+	check(MESSAGE_TYPE_COUNT, 0, false, -EBADMSG);
+	check(UINT16_MAX, 0, false, -EBADMSG);
+	assert_string_equal(message_type_name(MESSAGE_TYPE_COUNT), "unknown");
+}
+
+static void text_lengths_must_add_up(void **state)
+{
+	struct message_output_prepare prepare = {.path_len = 5};
+
+	(void)state;
+	check(MESSAGE_OUTPUT_PREPARE, PUT(prepare, "/a/b/"), false, 0);
+	check(MESSAGE_OUTPUT_PREPARE, PUT(prepare, "/a/b"), false, -EBADMSG);
+	check(MESSAGE_OUTPUT_PREPARE, PUT(prepare, "/a/b/c"), false, -EBADMSG);
+	prepare.path_len = UINT32_MAX;
+	check(MESSAGE_OUTPUT_PREPARE, PUT(prepare, "/a/b"), false, -EBADMSG);
+	prepare.path_len = 0;
+	check(MESSAGE_OUTPUT_PREPARE, PUT(prepare, ""), false, -EBADMSG);
+}
+
+static void paths_hold_no_nul_and_have_a_maximum(void **state)
+{
+	struct message_open_object open = {.path_len = 3};
+	static char path[MESSAGE_MAX_PATH + 1];
+
+	(void)state;
+	check(MESSAGE_OPEN_OBJECT, put(&open, sizeof(open), "/\0a", 3), false, -EBADMSG);
+	memset(path, 'a', sizeof(path));
+	open.path_len = MESSAGE_MAX_PATH;
+	check(MESSAGE_OPEN_OBJECT, put(&open, sizeof(open), path, open.path_len), false, 0);
+	open.path_len++;
+	check(MESSAGE_OPEN_OBJECT, put(&open, sizeof(open), path, open.path_len), false, -EBADMSG);
+}
+
+static void names_are_one_harmless_component(void **state)
+{
+	static const struct {
+		const char *name;
+		bool is_safe;
+	} names[] = {
+		{"all.pb.gz", true}, {"kworker_0_1-H-123.pb.gz", true},
+		{"a+b-2", true},     {"", true},
+		{"a/b", false},	     {"..", false},
+		{".", false},	     {".hidden", false},
+		{"a b", false},	     {"a\n", false},
+		{"\xc3\xa4", false},
+	};
+	struct message_output_write write = {.output = 1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		write.name_len = (uint32_t)strlen(names[i].name);
+		check(MESSAGE_OUTPUT_WRITE, PUT(write, names[i].name), true, names[i].is_safe ? 0 : -EBADMSG);
+	}
+	assert_false(message_name_is_safe("", 0));
+}
+
+static void enums_and_errors_have_a_range(void **state)
+{
+	struct message_output_prepare prepare = {.path_len = 1};
+	struct message_object object = {.kind = OBJECT_VDSO};
+	struct message_parsed parsed = {.err = -ENOEXEC};
+	struct message_open_object open = {.candidates = OPEN_CANDIDATES};
+	struct message_process process = {.tgid = 1};
+
+	(void)state;
+	prepare.place = OUTPUT_DIRECTORY + 1;
+	check(MESSAGE_OUTPUT_PREPARE, PUT(prepare, "a"), false, -EBADMSG);
+	prepare.place = OUTPUT_FILE;
+	prepare.flags = 4;
+	check(MESSAGE_OUTPUT_PREPARE, PUT(prepare, "a"), false, -EBADMSG);
+
+	check(MESSAGE_OBJECT, PUT(object, ""), false, 0);
+	object.kind = OBJECT_ANONYMOUS + 1;
+	check(MESSAGE_OBJECT, PUT(object, ""), false, -EBADMSG);
+	object.kind = OBJECT_VDSO;
+	object.build_id_len = BUILD_ID_MAX + 1;
+	check(MESSAGE_OBJECT, PUT(object, ""), false, -EBADMSG);
+
+	check(MESSAGE_PARSED, PUT(parsed, ""), false, 0);
+	parsed.err = 1;
+	check(MESSAGE_PARSED, PUT(parsed, ""), false, -EBADMSG);
+	parsed.err = INT32_MIN;
+	check(MESSAGE_PARSED, PUT(parsed, ""), false, -EBADMSG);
+
+	for (size_t i = 0; i < OPEN_CANDIDATES; i++)
+		open.candidate[i].tgid = 1;
+	check(MESSAGE_OPEN_OBJECT, PUT(open, ""), false, 0);
+	open.candidate[OPEN_CANDIDATES - 1].tgid = 0;
+	check(MESSAGE_OPEN_OBJECT, PUT(open, ""), false, -EBADMSG);
+	open.candidates = OPEN_CANDIDATES + 1;
+	check(MESSAGE_OPEN_OBJECT, PUT(open, ""), false, -EBADMSG);
+
+	check(MESSAGE_PROCESS, PUT(process, ""), false, 0);
+	memset(process.comm, 'c', sizeof(process.comm));
+	check(MESSAGE_PROCESS, PUT(process, ""), false, -EBADMSG);
+}
+
+static void a_descriptor_comes_exactly_when_the_content_says(void **state)
+{
+	struct message_object object = {.kind = OBJECT_FILE};
+	struct message_object_opened opened = {.err = -ENOENT};
+	struct message_kernel_symbols symbols = {.err = -EACCES};
+
+	(void)state;
+	check(MESSAGE_OBJECT, PUT(object, ""), true, 0);
+	object.flags = OBJECT_QUARANTINED;
+	check(MESSAGE_OBJECT, PUT(object, ""), false, 0);
+	check(MESSAGE_OBJECT, PUT(object, ""), true, -EBADMSG);
+	object.flags = 0;
+	object.err = -ESTALE;
+	check(MESSAGE_OBJECT, PUT(object, ""), false, 0);
+	check(MESSAGE_OBJECT_OPENED, PUT(opened, ""), false, 0);
+	check(MESSAGE_OBJECT_OPENED, PUT(opened, ""), true, -EBADMSG);
+	check(MESSAGE_KERNEL_SYMBOLS, PUT(symbols, ""), false, 0);
+	check(MESSAGE_KERNEL_SYMBOLS, PUT(symbols, ""), true, -EBADMSG);
+}
+
+/* Two mappings, the second with the path "/lib/x". */
+static size_t put_mappings(uint32_t n, uint32_t path_len, uint64_t start)
+{
+	struct message_mappings head = {.tgid = 7, .is_last = 1, .n = n};
+	struct message_mapping mappings[2] = {
+		{.start = 0x1000, .limit = 0x2000},
+		{.start = start, .limit = 0x4000, .path_len = path_len},
+	};
+
+	memcpy(bytes, &head, sizeof(head));
+	memcpy(bytes + sizeof(head), mappings, sizeof(mappings));
+	memcpy(bytes + sizeof(head) + sizeof(mappings), "/lib/x", 6);
+	return sizeof(head) + sizeof(mappings) + 6;
+}
+
+static void mappings_and_their_paths_add_up(void **state)
+{
+	(void)state;
+	check(MESSAGE_MAPPINGS, put_mappings(2, 6, 0x3000), false, 0);
+	check(MESSAGE_MAPPINGS, put_mappings(2, 5, 0x3000), false, -EBADMSG);
+	check(MESSAGE_MAPPINGS, put_mappings(2, 7, 0x3000), false, -EBADMSG);
+	check(MESSAGE_MAPPINGS, put_mappings(2, UINT32_MAX, 0x3000), false, -EBADMSG);
+	check(MESSAGE_MAPPINGS, put_mappings(1, 6, 0x3000), false, -EBADMSG);
+	check(MESSAGE_MAPPINGS, put_mappings(3, 6, 0x3000), false, -EBADMSG);
+	check(MESSAGE_MAPPINGS, put_mappings(UINT32_MAX, 6, 0x3000), false, -EBADMSG);
+	check(MESSAGE_MAPPINGS, put_mappings(2, 6, 0x4000), false, -EBADMSG); /* empty range */
+}
+
+static void a_payload_may_lie_anywhere(void **state)
+{
+	static uint8_t shifted[256];
+	size_t len = put_mappings(2, 6, 0x3000);
+
+	(void)state;
+	memcpy(shifted + 1, bytes, len);
+	assert_int_equal(message_check(MESSAGE_MAPPINGS, shifted + 1, len, false), 0);
+	assert_int_equal(message_check(MESSAGE_PING, NULL, 0, false), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_type_has_a_name_and_a_layout),
+		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(text_lengths_must_add_up),
+		cmocka_unit_test(paths_hold_no_nul_and_have_a_maximum),
+		cmocka_unit_test(names_are_one_harmless_component),
+		cmocka_unit_test(enums_and_errors_have_a_range),
+		cmocka_unit_test(a_descriptor_comes_exactly_when_the_content_says),
+		cmocka_unit_test(mappings_and_their_paths_add_up),
+		cmocka_unit_test(a_payload_may_lie_anywhere),
+	};
+
+	return cmocka_run_group_tests_name("message", tests, NULL, NULL);
+}
