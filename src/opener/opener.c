@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The opener's loop: one request, one answer, in order. Nothing here is worth waiting for elsewhere: when a file system
+ * does not answer, this process hangs alone and is replaced; what it held (roots of mount namespaces, prepared outputs)
+ * is then asked for anew. */
+#include "opener/opener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "ipc/child.h"
+#include "ipc/confine.h"
+#include "ipc/message.h"
+#include "ipc/usage.h"
+#include "opener/object_file.h"
+#include "opener/output.h"
+#include "opener/procfs.h"
+#include "opener/root_cache.h"
+
+#define MODULE "opener"
+/* Two descriptors a held root, one an output, a handful for the request in hand. */
+#define OPENER_DESCRIPTORS (2 * ROOT_CACHE_MAX + OUTPUTS_MAX + 128)
+#define WARNINGS_A_MINUTE 10
+
+struct opener {
+	struct channel *channel;
+	struct procfs procfs;
+	struct root_cache roots;
+	struct outputs outputs;
+	struct invoker invoker;
+	uint32_t own_mnt_ns;
+	int usage_fd;
+	bool is_started;
+	struct log_limit open_limit, scan_limit, root_limit;
+};
+
+/* The text behind a fixed part, with a NUL. message_check() has seen its length and that it holds no NUL. */
+static void copy_text(const void *from, uint32_t len, char to[MESSAGE_MAX_PATH + 1])
+{
+	memcpy(to, from, len);
+	to[len] = 0;
+}
+
+static int answer(struct opener *opener, uint16_t type, uint32_t id, const void *payload, size_t len, int fd)
+{
+	return channel_send(opener->channel, type, id, payload, len, fd);
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= OPENER_DESCRIPTORS)
+		return;
+	limit.rlim_cur = limit.rlim_max < OPENER_DESCRIPTORS ? limit.rlim_max : OPENER_DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int open_proc(struct opener *opener)
+{
+	auto_close int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), mountinfo_fd = -1;
+	struct stat own;
+	int err;
+
+	if (proc_fd < 0)
+		return -errno;
+	mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	err = procfs_init(&opener->procfs, proc_fd, mountinfo_fd);
+	if (err)
+		return err;
+	proc_fd = -1; /* procfs' now */
+	if (!fstatat(opener->procfs.proc_fd, "self/ns/mnt", &own, 0))
+		opener->own_mnt_ns = (uint32_t)own.st_ino;
+	return 0;
+}
+
+static int on_start(struct opener *opener, const struct message *message)
+{
+	const struct message_start *start = message->payload;
+	struct message_ready ready = {0};
+	int err;
+
+	if (opener->is_started)
+		return -EBADMSG;
+	opener->invoker = (struct invoker){.uid = start->invoker_uid, .gid = start->invoker_gid};
+	raise_descriptor_limit();
+	err = confine_opener(opener->invoker);
+	if (err)
+		return log_errno(err, MODULE, "cannot become uid %u", opener->invoker.uid);
+	err = open_proc(opener);
+	if (err)
+		return log_errno(err, MODULE, "cannot open /proc");
+	opener->is_started = true;
+	confine_describe(ready.capabilities, sizeof(ready.capabilities));
+	return answer(opener, MESSAGE_READY, message->id, &ready, sizeof(ready), -1);
+}
+
+static int on_ping(struct opener *opener, const struct message *message)
+{
+	struct message_pong pong = {0};
+
+	usage_read(opener->usage_fd, &pong);
+	return answer(opener, MESSAGE_PONG, message->id, &pong, sizeof(pong), -1);
+}
+
+struct scan {
+	struct opener *opener;
+	uint32_t id;
+};
+
+static int send_record(void *ctx, uint16_t type, const void *payload, size_t len)
+{
+	const struct scan *scan = ctx;
+
+	return answer(scan->opener, type, scan->id, payload, len, -1);
+}
+
+static int on_scan(struct opener *opener, const struct message *message)
+{
+	const struct message_scan *request = message->payload;
+	struct scan scan = {.opener = opener, .id = message->id};
+	const struct procfs_sink sink = {.send = send_record, .ctx = &scan};
+	struct message_scan_done done = {.tgid = request->tgid};
+	int err;
+
+	if (request->tgid) {
+		err = procfs_scan_process(&opener->procfs, request->tgid, &sink, &done.errors);
+		if (!err)
+			done.processes = 1;
+		else if (err != -ESRCH)
+			done.errors++;
+	} else {
+		err = procfs_scan_all(&opener->procfs, &sink, &done.processes, &done.errors);
+	}
+	if (err == -EPIPE)
+		return err;
+	if (err && err != -ESRCH && log_limit_passes(&opener->scan_limit, clock_mono_ns(&clock_system)))
+		log_write(LOG_WARN, MODULE, "cannot read /proc of %s (tgid %u): %s",
+			  request->tgid ? "a process" : "all processes", request->tgid, err_name(err));
+	else if (done.errors && log_limit_passes(&opener->scan_limit, clock_mono_ns(&clock_system)))
+		log_write(LOG_INFO, MODULE, "/proc text of %u processes could not be read in full", done.errors);
+	return answer(opener, MESSAGE_SCAN_DONE, message->id, &done, sizeof(done), -1);
+}
+
+static int on_hold_root(struct opener *opener, const struct message *message)
+{
+	const struct message_hold_root *request = message->payload;
+	auto_close int process_fd = -1;
+	int err = procfs_open_process(&opener->procfs, request->tgid, &process_fd);
+
+	if (!err)
+		err = root_cache_hold(&opener->roots, process_fd, request->mnt_ns);
+	/* A process that is gone, or went elsewhere, is no failure: the next one of the namespace will do. */
+	if (err && err != -ESRCH && err != -ESTALE &&
+	    log_limit_passes(&opener->root_limit, clock_mono_ns(&clock_system)))
+		log_write(LOG_WARN, MODULE, "cannot keep the root of tgid %u: %s", request->tgid, err_name(err));
+	return 0;
+}
+
+static int on_open_object(struct opener *opener, const struct message *message)
+{
+	const struct message_open_object *request = message->payload;
+	const struct object_finder finder = {
+		.procfs = &opener->procfs, .roots = &opener->roots, .own_mnt_ns = opener->own_mnt_ns};
+	struct message_object_opened opened = {.object = request->object};
+	char path[MESSAGE_MAX_PATH + 1];
+	auto_close int fd = -1;
+
+	copy_text(request + 1, request->path_len, path);
+	opened.err = object_open(&finder, request, path, &opened, &fd);
+	if (opened.err) {
+		bool is_usual = opened.err == -ESRCH || opened.err == -ENOENT || opened.err == -ESTALE;
+
+		if (is_usual)
+			log_write(LOG_DEBUG, MODULE, "%s is not to be had: %s", path, err_name(opened.err));
+		else if (log_limit_passes(&opener->open_limit, clock_mono_ns(&clock_system)))
+			log_write(LOG_WARN, MODULE, "cannot open %s, its functions stay unnamed: %s", path,
+				  err_name(opened.err));
+	}
+	return answer(opener, MESSAGE_OBJECT_OPENED, message->id, &opened, sizeof(opened), fd);
+}
+
+static int on_open_kernel_symbols(struct opener *opener, const struct message *message)
+{
+	struct message_kernel_symbols symbols = {0};
+	bool is_restricted = false;
+	auto_close int fd = -1;
+
+	symbols.err = kernel_symbols_open(opener->procfs.proc_fd, &fd, &is_restricted);
+	symbols.is_restricted = is_restricted;
+	if (symbols.err)
+		log_write(LOG_WARN, MODULE, "cannot read /proc/kallsyms, kernel functions stay unnamed: %s",
+			  err_name(symbols.err));
+	return answer(opener, MESSAGE_KERNEL_SYMBOLS, message->id, &symbols, sizeof(symbols), fd);
+}
+
+/* The collector tells the user what became of an output; here it is for -v alone. */
+static int answer_output(struct opener *opener, uint16_t type, const struct message *message,
+			 struct message_output_result result, const char *path)
+{
+	struct {
+		struct message_output_result head;
+		char path[MESSAGE_MAX_PATH];
+	} reply = {.head = result};
+
+	reply.head.path_len = (uint32_t)strlen(path);
+	memcpy(reply.path, path, reply.head.path_len);
+	if (result.err)
+		log_write(LOG_DEBUG, MODULE, "output %s: %s", path, err_name(result.err));
+	return answer(opener, type, message->id, &reply, sizeof(reply.head) + reply.head.path_len, -1);
+}
+
+static int on_output_prepare(struct opener *opener, const struct message *message)
+{
+	const struct message_output_prepare *request = message->payload;
+	struct message_output_result result = {.output = request->output};
+	char path[MESSAGE_MAX_PATH + 1];
+
+	copy_text(request + 1, request->path_len, path);
+	result.err = confine_lower(opener->invoker);
+	if (!result.err)
+		result.err = outputs_prepare(&opener->outputs, request, path);
+	if (confine_raise())
+		return -EPERM;
+	return answer_output(opener, MESSAGE_OUTPUT_PREPARED, message, result, path);
+}
+
+static int on_output_write(struct opener *opener, const struct message *message)
+{
+	const struct message_output_write *request = message->payload;
+	struct message_output_result result = {.output = request->output};
+	char name[MESSAGE_MAX_PATH + 1], path[MESSAGE_MAX_PATH];
+
+	copy_text(request + 1, request->name_len, name);
+	result.err = confine_lower(opener->invoker);
+	if (!result.err)
+		result.err = outputs_write(&opener->outputs, request->output, name, message->fd, &result.bytes);
+	if (confine_raise())
+		return -EPERM;
+	outputs_path(&opener->outputs, request->output, name, path, sizeof(path));
+	return answer_output(opener, MESSAGE_OUTPUT_WRITTEN, message, result, path);
+}
+
+static int dispatch(struct opener *opener, const struct message *message)
+{
+	if (message->type == MESSAGE_START)
+		return on_start(opener, message);
+	if (message->type == MESSAGE_PING)
+		return on_ping(opener, message);
+	if (!opener->is_started)
+		return -EBADMSG;
+	switch (message->type) {
+	case MESSAGE_SCAN:
+		return on_scan(opener, message);
+	case MESSAGE_HOLD_ROOT:
+		return on_hold_root(opener, message);
+	case MESSAGE_OPEN_OBJECT:
+		return on_open_object(opener, message);
+	case MESSAGE_OPEN_KERNEL_SYMBOLS:
+		return on_open_kernel_symbols(opener, message);
+	case MESSAGE_OUTPUT_PREPARE:
+		return on_output_prepare(opener, message);
+	case MESSAGE_OUTPUT_WRITE:
+		return on_output_write(opener, message);
+	default:
+		return -EBADMSG;
+	}
+}
+
+static int serve(struct opener *opener)
+{
+	for (;;) {
+		struct message message;
+		int err = channel_receive(opener->channel, &message);
+
+		if (err < 0)
+			return err;
+		err = dispatch(opener, &message);
+		message_release(&message);
+		if (err)
+			return err;
+	}
+}
+
+int opener_main(int channel_fd)
+{
+	struct opener *opener = calloc(1, sizeof(*opener));
+	int err = -ENOMEM;
+
+	if (!opener)
+		goto out;
+	opener->procfs.proc_fd = -1;
+	for (int i = 0; i < CGROUP_HIERARCHY_COUNT; i++)
+		opener->procfs.cgroup[i].fd = -1;
+	root_cache_init(&opener->roots);
+	outputs_init(&opener->outputs);
+	opener->open_limit.burst = opener->scan_limit.burst = opener->root_limit.burst = WARNINGS_A_MINUTE;
+	/* Before the user changes: then the file is root's. */
+	opener->usage_fd = usage_open();
+	err = channel_new(channel_fd, true, 0, &opener->channel);
+	if (!err)
+		err = serve(opener);
+out:
+	if (err != -EPIPE)
+		log_errno(err, MODULE, "stopped");
+	if (opener) {
+		outputs_release(&opener->outputs);
+		root_cache_release(&opener->roots);
+		procfs_release(&opener->procfs);
+		cleanup_close(&opener->usage_fd);
+		channel_free(opener->channel);
+		free(opener);
+	}
+	return err == -EPIPE ? 0 : 1;
+}
