@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readable names by libiberty: C++ (Itanium), Rust (legacy without its hash, v0) and D. */
+#pragma once
+
+#include <stddef.h>
+
+#define DEMANGLE_MAX_INPUT 16384
+#define DEMANGLE_MAX_OUTPUT 4096
+
+/* 1: `to` holds the readable name; 0: the name is not mangled, too long or deep, or its readable form does not fit into
+ * `size` or DEMANGLE_MAX_OUTPUT: `to` holds it unchanged (cut). Takes a bounded time whatever the name is. Suffixes of
+ * compilers stay: "foo(int) [clone .cold]". */
+int demangle(const char *mangled, char *to, size_t size);
