@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Registers of the sampled CPU, and those with which the task entered the kernel. */
+#pragma once
+
+#include "scratch.h"
+#include "shim.h"
+
+/* The program's context, bpf_perf_event_data, in the layout that ptrace(2) users know for ever. The kernel's own
+ * pt_regs has other types for some members in some versions; the context must be read as whole words. */
+#if defined(__TARGET_ARCH_x86)
+struct sampled_registers {
+	__u64 r15, r14, r13, r12, fp, rbx;
+	__u64 r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	__u64 orig_ax, ip, cs, flags, sp, ss;
+};
+/* Code segment of 32-bit user code. */
+#define CS_USER_32 0x23
+#elif defined(__TARGET_ARCH_arm64)
+struct sampled_registers {
+	__u64 x[29], fp, lr, sp, ip, pstate;
+};
+#define PSTATE_MODE_MASK 0xfULL /* 0: EL0 */
+#define PSTATE_MODE_32 0x10ULL
+#else
+#error "no registers known for this architecture"
+#endif
+
+struct sample_context {
+	struct sampled_registers registers;
+	__u64 sample_period;
+	__u64 addr;
+};
+
+static __always_inline int registers_are_user(const struct sampled_registers *registers)
+{
+#if defined(__TARGET_ARCH_x86)
+	return (registers->cs & 3) == 3;
+#else
+	return (registers->pstate & PSTATE_MODE_MASK) == 0;
+#endif
+}
+
+static __always_inline int registers_are_32_bit(const struct sampled_registers *registers)
+{
+#if defined(__TARGET_ARCH_x86)
+	return registers->cs == CS_USER_32;
+#else
+	return (registers->pstate & PSTATE_MODE_32) != 0;
+#endif
+}
+
+_Static_assert(sizeof(struct sampled_registers) <= SAVED_REGISTERS_WORDS * sizeof(__u64),
+	       "the scratch has room for them");
+
+/* What the walk of the user stack starts from. */
+struct user_registers {
+	__u64 ip, sp, fp;
+	__u32 is_32_bit;
+	__u32 is_in_syscall; /* ip is where a system call returns to, not an instruction about to run */
+};
+
+static __always_inline void user_registers_copy(const struct sampled_registers *from, struct user_registers *ret)
+{
+	ret->ip = from->ip;
+	ret->sp = from->sp;
+	ret->fp = from->fp;
+	ret->is_32_bit = registers_are_32_bit(from);
+	ret->is_in_syscall = 0;
+}
+
+static __always_inline void user_registers_of_sample(const struct sampled_registers *sampled,
+						     struct user_registers *ret)
+{
+	user_registers_copy(sampled, ret);
+	/* Keeps these loads here. Where two branches load from the context and from elsewhere, the compiler likes to
+	 * make one load of them through a pointer to either, and the verifier does not allow that with the context. */
+	asm volatile("" : "+r"(ret->ip), "+r"(ret->sp), "+r"(ret->fp), "+r"(ret->is_32_bit));
+}
+
+/* From the registers that the kernel saved at `saved` (its pt_regs) when the task entered it; `room` is for their copy.
+ */
+static __always_inline long user_registers_of_saved(const struct pt_regs *saved, struct sampled_registers *room,
+						    struct user_registers *ret)
+{
+	long err = bpf_probe_read_kernel(room, sizeof(*room), saved);
+
+	if (err)
+		return err;
+	user_registers_copy(room, ret);
+#if defined(__TARGET_ARCH_x86)
+	ret->is_in_syscall = room->orig_ax != (__u64)-1;
+#else
+	ret->is_in_syscall = BPF_CORE_READ(saved, syscallno) != -1;
+#endif
+	return 0;
+}
+
+/* Where they are on kernels that do not tell: at the top of the task's kernel stack. */
+static __always_inline const struct pt_regs *registers_on_stack(const struct task_struct *task, __u32 stack_bytes)
+{
+	__u64 stack = (__u64)BPF_CORE_READ(task, stack);
+
+	return (const struct pt_regs *)(stack + stack_bytes - bpf_core_type_size(struct pt_regs));
+}
