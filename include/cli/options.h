@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one table of options: it drives parsing, --help, the man page and the table in README.md. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define RECORD_MAX_OUTPUTS 16
+#define RECORD_MAX_PIDS 1024
+#define RECORD_MAX_COMMS 8
+
+enum record_output_kind {
+	RECORD_OUTPUT_DIRECTORY, /* pprof per process, all.pb.gz, flame.html */
+	RECORD_OUTPUT_PPROF,	 /* FILE.pb.gz or FILE.pb or FILE.pprof: merged */
+	RECORD_OUTPUT_HTML,	 /* FILE.html */
+	RECORD_OUTPUT_FOLDED	 /* --folded FILE, "-" is stdout */
+};
+
+struct record_output {
+	enum record_output_kind kind;
+	const char *path; /* NULL: the default directory */
+};
+
+struct record_options {
+	double duration_seconds; /* 0: until Ctrl-C or the command's end */
+	uint32_t rate_hz;
+	bool event_cycles;
+	uint32_t pids[RECORD_MAX_PIDS]; /* each once */
+	size_t n_pids;
+	bool children;
+	const char *comms[RECORD_MAX_COMMS]; /* 1 to 15 bytes each */
+	size_t n_comms;
+	const char *cgroup; /* path */
+	bool exclude_self;
+	bool kernel_only, user_only;
+	bool all_processes; /* with a command: not only the command's processes */
+	bool threads;
+	bool error_frames;
+	/* At least one: the default directory stands here when no --output and no --folded was given. */
+	struct record_output outputs[RECORD_MAX_OUTPUTS];
+	size_t n_outputs;
+	bool force;
+	bool json, quiet;
+	int verbose;
+	char *const *command; /* argv of the command, NULL-terminated; NULL: none */
+};
+
+enum options_command { OPTIONS_RECORD, OPTIONS_EXIT };
+
+/* Parses argv. *ret_command OPTIONS_EXIT: --help, --version or --man was printed, exit with 0.
+ * Returns 0, or -EINVAL after one line on stderr that names the option and the accepted range and points to --help:
+ * exit with 2; or another -errno, told too, when a page could not be written to stdout: exit with 1.
+ * Strings are borrowed from argv; a comma list of names is cut in place. */
+int options_parse(int argc, char **argv, struct record_options *ret, enum options_command *ret_command);
+
+/* What the arguments ask for in place of a command. */
+enum options_page { OPTIONS_PAGE_NONE, OPTIONS_PAGE_HELP, OPTIONS_PAGE_VERSION, OPTIONS_PAGE_MAN, OPTIONS_PAGE_TABLE };
+
+#define OPTIONS_ERROR_BYTES 512
+
+/* The same without output: -EINVAL with the line in `error`, else 0 with *ret filled, or *ret_page when a page was
+ * asked for (then *ret is not written). */
+int options_read(int argc, char **argv, struct record_options *ret, enum options_page *ret_page,
+		 char error[OPTIONS_ERROR_BYTES]);
+/* 0 or -errno of the write. */
+int options_print(FILE *to, enum options_page page);

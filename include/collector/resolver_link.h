@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The collector's side of the resolver. All that a resolver knows is sent again to the next one: kernel symbols,
+ * objects with their descriptors, the batch with the number of outputs that arrived already. An object at which a
+ * resolver crashed or hung is quarantined: its frames become "module+0x1234", nothing else suffers. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collector/object_table.h"
+#include "collector/worker.h"
+#include "ipc/message.h"
+
+struct resolver_link;
+
+struct resolver_events {
+	/* fd: borrowed, sealed. `name` is "" for a file destination. */
+	void (*output)(void *ctx, const struct message_output *output, const char *name, int fd);
+	void (*summary)(void *ctx, int fd);
+	/* The batch is through, or failed for good (done->err). */
+	void (*done)(void *ctx, const struct message_batch_done *done);
+	/* Kernel symbols are indexed. */
+	void (*kernel_symbols_ready)(void *ctx);
+	void *ctx;
+};
+
+int resolver_link_new(const struct worker_options *worker, const struct resolver_events *events,
+		      struct object_table *objects, uint64_t now_ns, struct resolver_link **ret);
+void resolver_link_free(struct resolver_link *link);
+
+/* Takes over the descriptor. */
+void resolver_link_kernel_symbols(struct resolver_link *link, const struct message_kernel_symbols *symbols, int fd);
+/* Sends what is known of the object, with a copy of its descriptor. */
+void resolver_link_object(struct resolver_link *link, const struct object *object);
+/* Takes over the memfd. One batch at a time. */
+int resolver_link_batch(struct resolver_link *link, uint64_t batch, int memfd, uint64_t now_ns);
+void resolver_link_ping(struct resolver_link *link);
+
+void resolver_link_serve(struct resolver_link *link, uint64_t now_ns, bool is_writable);
+void resolver_link_tick(struct resolver_link *link, uint64_t now_ns);
+struct worker *resolver_link_worker(struct resolver_link *link);

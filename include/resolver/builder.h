@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a batch to its outputs: names the frames once, then makes one profile after the other. */
+#pragma once
+
+#include <stdint.h>
+
+#include "ipc/batch.h"
+#include "ipc/summary.h"
+
+struct object_cache;
+struct ksyms;
+
+struct builder_result {
+	uint64_t frames_named, frames_unnamed, samples;
+	uint32_t outputs;
+};
+
+/* Receives each finished output in order: a sealed memfd (borrowed), its destination, its file name, its samples. */
+struct builder_sink {
+	int (*output)(void *ctx, uint32_t sequence, uint32_t output, const char *name, uint64_t samples, int fd);
+	void *ctx;
+};
+
+/* Makes all outputs but the first `skip`. ksyms may be NULL: "[kernel restricted]" frames. */
+int builder_run(const struct batch *batch, struct object_cache *cache, const struct ksyms *ksyms, uint32_t skip,
+		const struct builder_sink *sink, struct summary *summary, struct builder_result *ret);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every distinct frame of a batch with its name, looked up once. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/batch.h"
+
+struct frame_names;
+struct object_cache;
+struct ksyms;
+
+struct frame_name {
+	uint32_t name, system_name; /* ids for frame_names_string() */
+	uint32_t module;	    /* id: "libc.so.6", "[kernel]", "[nf_tables]", or "" */
+	uint32_t object;	    /* index into batch objects, or BATCH_NONE */
+	uint64_t offset; /* file offset in the object, or the kernel address; a caller's is its call: return - 1 */
+	bool is_kernel, is_named;
+};
+
+/* Names all words of all stacks. ksyms NULL: kernel frames become "[kernel restricted]". Borrows the batch. */
+int frame_names_new(const struct batch *batch, struct object_cache *cache, const struct ksyms *ksyms,
+		    struct frame_names **ret);
+void frame_names_free(struct frame_names *names);
+
+/* The dense number of word `index` of a stack. */
+uint32_t frame_names_find(const struct frame_names *names, const struct batch_stack *stack, uint32_t index);
+const struct frame_name *frame_names_get(const struct frame_names *names, uint32_t frame);
+uint32_t frame_names_count(const struct frame_names *names);
+const char *frame_names_string(const struct frame_names *names, uint32_t id);

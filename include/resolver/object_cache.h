@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The resolver's objects: one entry an object id, symbol indexes shared between files only when build id, size and
+ * digest agree. Before anything is named, the file is compared with what the mapping said: build id, else inode number
+ * (the device differs between mapping and stat on overlayfs and btrfs). */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/message.h"
+
+struct object_cache;
+
+/* What a frame of an object is called. */
+struct object_name {
+	char name[4096];	/* readable */
+	char system_name[4096]; /* as in the file; empty for a name made by us */
+	char file[1];		/* source file: the symbol table knows none */
+	uint64_t elf_va;	/* of the address, when the file could be read; else 0 */
+	uint64_t symbol_va;	/* start of the symbol; 0 when unnamed */
+	int is_named;		/* 0: "libfoo.so+0x1234": elf_va when the file could be read, else the file offset */
+};
+
+int object_cache_new(size_t max_objects, struct object_cache **ret);
+void object_cache_free(struct object_cache *cache);
+
+/* Registers the object; takes over fd (-1 when there is none), also on failure. Later messages for the same id replace
+ * it. OBJECT_VDSO needs no fd: it is read from our own memory. -E2BIG: more than max_objects. */
+int object_cache_add(struct object_cache *cache, const struct message_object *message, const char *path, int fd);
+/* Reads and indexes it now. 0, or why its frames will be "module+0xoffset" (-ESTALE: not the file that was mapped, or
+ * nothing known to compare it with; -EOWNERDEAD: in quarantine). *ret_index_bytes is 0 when another object's index
+ * serves. Asked again, it answers the same without reading. */
+int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_symbols, uint64_t *ret_index_bytes);
+/* An object that was added and not parsed yet; 0: none. */
+uint32_t object_cache_next_unparsed(const struct object_cache *cache);
+
+/* Names file_off of the object; `is_return` looks up (and shows) the byte before. Always gives a name; *ret is filled.
+ * "[vdso]+0x…", "[anon]+0x…" or "[heap]+0x…" where there is no file. */
+void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_off, int is_return,
+		       struct object_name *ret);
+/* Lower-case hex of the file's own build id once it is known to be the mapped one, else of the mapping's; "" when
+ * unknown. Valid until the next call. */
+const char *object_cache_build_id(const struct object_cache *cache, uint32_t id);
+size_t object_cache_memory_bytes(const struct object_cache *cache);

@@ -1,0 +1,799 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An option is a row of the table below and nothing else: its type says how the argument is read and where the value
+ * goes in struct record_options, the other columns are what --help, the man page and README.md show. The parser is our
+ * own loop and not getopt_long(): it has no global state, never prints, and its errors name the option and the range.
+ */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+
+#define COMM_MAX_LEN 15	      /* TASK_COMM_LEN less the NUL */
+#define PID_MAX 4194304	      /* PID_MAX_LIMIT of 64-bit kernels */
+#define DURATION_MAX 31536000 /* a year */
+#define QUOTE_MAX_BYTES 64    /* of an argument in an error */
+#define HELP_WIDTH 80
+#define HELP_COLUMN 32
+
+enum option_type {
+	OPTION_FLAG,	/* bool = true */
+	OPTION_CLEAR,	/* bool = false */
+	OPTION_CHOICE,	/* bool = the word is `if_true`; the argument column "a|b" lists the words */
+	OPTION_COUNT,	/* int, one more each time up to `max` */
+	OPTION_UINT,	/* uint32_t from `min` to `max` */
+	OPTION_SECONDS, /* double from `min` to `max` */
+	OPTION_STRING,	/* const char *, not empty */
+	OPTION_PIDS,	/* adds to pids */
+	OPTION_COMMS,	/* adds to comms */
+	OPTION_OUTPUT,	/* adds to outputs, the suffix decides the kind */
+	OPTION_FOLDED,	/* adds to outputs */
+	OPTION_PAGE	/* enum options_page is `target` */
+};
+
+enum option_group { GROUP_TIME, GROUP_WHAT, GROUP_OUTPUT, GROUP_OTHER, GROUP_HIDDEN };
+
+static const char *const group_titles[GROUP_HIDDEN] = {
+	[GROUP_TIME] = "How long and how often",
+	[GROUP_WHAT] = "What to profile",
+	[GROUP_OUTPUT] = "What to write",
+	[GROUP_OTHER] = "Other",
+};
+
+struct option_row {
+	char letter; /* 0: none */
+	const char *name;
+	const char *argument; /* NULL: takes none; "[=…]" may be left out */
+	const char *help;
+	enum option_type type;
+	size_t target;
+	double min, max;
+	const char *default_text;
+	enum option_group group;
+	const char *if_true;
+	const char *more; /* a further sentence, for the man page and README.md */
+};
+
+#define TARGET(field) offsetof(struct record_options, field)
+
+/* clang-format off */
+static const struct option_row rows[] = {
+	{ 'd', "duration", "SECONDS", "stop after this time; a fraction is allowed", OPTION_SECONDS,
+	  TARGET(duration_seconds), 0.001, DURATION_MAX, "until Ctrl-C or COMMAND ends", GROUP_TIME, NULL, NULL },
+	{ 'F', "frequency", "HZ", "samples a second on each CPU", OPTION_UINT,
+	  TARGET(rate_hz), 1, 10000, "99", GROUP_TIME, NULL, NULL },
+	{ 0, "event", "cpu-clock|cycles", "what drives the sampling", OPTION_CHOICE,
+	  TARGET(event_cycles), 0, 0, "cpu-clock", GROUP_TIME, "cycles",
+	  "cycles needs a hardware counter; where there is none, as on most virtual machines, the CPU clock is used "
+	  "and a warning says so." },
+
+	{ 'p', "pid", "PID[,...]", "these processes with all their threads", OPTION_PIDS,
+	  0, 1, PID_MAX, NULL, GROUP_WHAT, NULL, "May be given several times." },
+	{ 0, "children", NULL, "with --pid: and those they start from now on", OPTION_FLAG,
+	  TARGET(children), 0, 0, NULL, GROUP_WHAT, NULL, NULL },
+	{ 0, "comm", "NAME[,...]", "processes of this name, 8 names at most", OPTION_COMMS,
+	  0, 0, 0, NULL, GROUP_WHAT, NULL,
+	  "The name is the one in /proc/PID/comm and must match exactly. May be given several times." },
+	{ 0, "cgroup", "PATH", "processes in this cgroup or below it", OPTION_STRING,
+	  TARGET(cgroup), 0, 0, NULL, GROUP_WHAT, NULL,
+	  "Its directory, or the path below /sys/fs/cgroup." },
+	{ 0, "exclude-self", "[=yes|no]", "leave hostprof's own work out", OPTION_CHOICE,
+	  TARGET(exclude_self), 0, 0, "yes", GROUP_WHAT, "yes", "The report tells its cost either way." },
+	{ 0, "include-self", NULL, "the same as --exclude-self=no", OPTION_CLEAR,
+	  TARGET(exclude_self), 0, 0, NULL, GROUP_WHAT, NULL, NULL },
+	{ 'K', "kernel-only", NULL, "samples of kernel mode, kernel frames alone", OPTION_FLAG,
+	  TARGET(kernel_only), 0, 0, NULL, GROUP_WHAT, NULL, NULL },
+	{ 'U', "user-only", NULL, "samples of user mode", OPTION_FLAG,
+	  TARGET(user_only), 0, 0, NULL, GROUP_WHAT, NULL, NULL },
+	{ 'a', "all-processes", NULL, "with COMMAND: everything, not it alone", OPTION_FLAG,
+	  TARGET(all_processes), 0, 0, NULL, GROUP_WHAT, NULL, NULL },
+
+	{ 'o', "output", "PATH", "FILE.pb.gz, FILE.html, or else a directory", OPTION_OUTPUT,
+	  0, 0, 0, "./hostprof-HOST-TIME/", GROUP_OUTPUT, NULL,
+	  "A path that ends in .pb.gz, .pb or .pprof is one merged pprof profile, .html is a flame graph page, anything "
+	  "else, and every path that ends in a slash, is a directory with a profile of each process, all.pb.gz and "
+	  "flame.html. May be given several times. The default directory is not made when --folded is the only output." },
+	{ 0, "folded", "FILE|-", "stacks for FlameGraph's tools; - is stdout", OPTION_FOLDED,
+	  0, 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
+	{ 'f', "force", NULL, "replace files that are there", OPTION_FLAG,
+	  TARGET(force), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
+	{ 0, "threads", NULL, "label samples with thread id and thread name", OPTION_FLAG,
+	  TARGET(threads), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
+	{ 0, "no-error-frames", NULL, "hide the frames \"[truncated: ...]\"", OPTION_CLEAR,
+	  TARGET(error_frames), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
+	{ 0, "json", NULL, "the report's figures as one JSON line on stdout", OPTION_FLAG,
+	  TARGET(json), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
+
+	{ 'q', "quiet", NULL, "no report and no progress, errors only", OPTION_FLAG,
+	  TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
+	{ 'v', "verbose", NULL, "say more; twice: everything", OPTION_COUNT,
+	  TARGET(verbose), 0, 2, NULL, GROUP_OTHER, NULL, NULL },
+	{ 0, "version", NULL, "print the version", OPTION_PAGE,
+	  OPTIONS_PAGE_VERSION, 0, 0, NULL, GROUP_OTHER, NULL, NULL },
+	{ 'h', "help", NULL, "print this page", OPTION_PAGE,
+	  OPTIONS_PAGE_HELP, 0, 0, NULL, GROUP_OTHER, NULL, NULL },
+	{ 0, "man", NULL, "print the man page as roff", OPTION_PAGE,
+	  OPTIONS_PAGE_MAN, 0, 0, NULL, GROUP_HIDDEN, NULL, NULL },
+	{ 0, "help-markdown", NULL, "print the table of options for README.md", OPTION_PAGE,
+	  OPTIONS_PAGE_TABLE, 0, 0, NULL, GROUP_HIDDEN, NULL, NULL },
+};
+/* clang-format on */
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* --- parsing --- */
+
+struct parser {
+	int argc;
+	char **argv;
+	int pos; /* of the next argument */
+	struct record_options *options;
+	enum options_page page;
+	char *error; /* OPTIONS_ERROR_BYTES */
+};
+
+/* The argument as it may stand in a message: safe for a terminal and of bounded length. */
+struct quoted {
+	char text[QUOTE_MAX_BYTES * 3 + 8]; /* a byte becomes three at most (U+FFFD) */
+};
+
+static struct quoted quote_n(const char *value, size_t len)
+{
+	bool is_cut = len > QUOTE_MAX_BYTES;
+	struct quoted quoted = {""};
+	struct buf buf;
+
+	if (is_cut) {
+		len = QUOTE_MAX_BYTES;
+		while (len && ((uint8_t)value[len] & 0xc0) == 0x80) /* not inside a character */
+			len--;
+	}
+	buf_init(&buf, sizeof(quoted.text) - 4);
+	text_append_terminal(&buf, value, len);
+	if (is_cut)
+		buf_append_str(&buf, "...");
+	if (buf_cstr(&buf))
+		text_copy(quoted.text, sizeof(quoted.text), buf_cstr(&buf));
+	buf_release(&buf);
+	return quoted;
+}
+
+static struct quoted quote(const char *value)
+{
+	return quote_n(value, strlen(value));
+}
+
+static int usage_error(struct parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int usage_error(struct parser *parser, const char *format, ...)
+{
+	char what[OPTIONS_ERROR_BYTES - 64];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	snprintf(parser->error, OPTIONS_ERROR_BYTES, "hostprof: %s; see hostprof record --help", what);
+	return -EINVAL;
+}
+
+/* Decimal digits with an optional fraction, nothing else. False also when it is no number from min to max. */
+static bool number_parse(const char *text, size_t len, bool has_fraction, double min, double max, double *ret)
+{
+	double value = 0, unit = 1;
+	bool is_fraction = false;
+	size_t digits = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '.' && has_fraction && !is_fraction && digits && i + 1 < len) {
+			is_fraction = true;
+			continue;
+		}
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		digits++;
+		if (is_fraction)
+			value += (text[i] - '0') * (unit /= 10);
+		else
+			value = value * 10 + (text[i] - '0'); /* ends at infinity, which is above max */
+	}
+	if (!digits || value < min || value > max)
+		return false;
+	*ret = value;
+	return true;
+}
+
+static int read_number(struct parser *parser, const struct option_row *row, const char *text, size_t len, double *ret)
+{
+	if (number_parse(text, len, row->type == OPTION_SECONDS, row->min, row->max, ret))
+		return 0;
+	return usage_error(parser, "--%s: '%s' is not a number from %.10g to %.10g", row->name, quote_n(text, len).text,
+			   row->min, row->max);
+}
+
+static int read_choice(struct parser *parser, const struct option_row *row, const char *value, bool *ret)
+{
+	const char *words = row->argument + strspn(row->argument, "[=");
+	size_t len = strlen(value);
+
+	for (const char *word = words; *word; word += strspn(word, "|]")) {
+		size_t word_len = strcspn(word, "|]");
+
+		if (word_len == len && !memcmp(word, value, len)) {
+			*ret = !strcmp(value, row->if_true);
+			return 0;
+		}
+		word += word_len;
+	}
+	return usage_error(parser, "--%s: '%s' is not one of %.*s", row->name, quote(value).text,
+			   (int)strcspn(words, "]"), words);
+}
+
+static int add_pid(struct parser *parser, const struct option_row *row, const char *text, size_t len)
+{
+	struct record_options *options = parser->options;
+	double value = 0;
+	int err = read_number(parser, row, text, len, &value);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < options->n_pids; i++)
+		if (options->pids[i] == (uint32_t)value)
+			return 0;
+	if (options->n_pids == RECORD_MAX_PIDS)
+		return usage_error(parser, "--%s: more than %d processes", row->name, RECORD_MAX_PIDS);
+	options->pids[options->n_pids++] = (uint32_t)value;
+	return 0;
+}
+
+static int add_comm(struct parser *parser, const struct option_row *row, const char *name, size_t len)
+{
+	struct record_options *options = parser->options;
+
+	if (!len)
+		return usage_error(parser, "--%s: a name is empty", row->name);
+	if (len > COMM_MAX_LEN)
+		return usage_error(parser, "--%s: '%s' is longer than the %d bytes that the kernel keeps; give '%s'",
+				   row->name, quote_n(name, len).text, COMM_MAX_LEN, quote_n(name, COMM_MAX_LEN).text);
+	for (size_t i = 0; i < options->n_comms; i++)
+		if (!strcmp(options->comms[i], name))
+			return 0;
+	if (options->n_comms == RECORD_MAX_COMMS)
+		return usage_error(parser, "--%s: more than %d names", row->name, RECORD_MAX_COMMS);
+	options->comms[options->n_comms++] = name;
+	return 0;
+}
+
+static int read_list(struct parser *parser, const struct option_row *row, char *value)
+{
+	while (true) {
+		size_t len = strcspn(value, ",");
+		bool is_last = !value[len];
+		int err;
+
+		if (row->type == OPTION_COMMS)
+			value[len] = 0; /* names stay where they are, in argv */
+		err = row->type == OPTION_PIDS ? add_pid(parser, row, value, len) : add_comm(parser, row, value, len);
+		if (err || is_last)
+			return err;
+		value += len + 1;
+	}
+}
+
+static enum record_output_kind output_kind(const char *path)
+{
+	static const struct {
+		const char *suffix;
+		enum record_output_kind kind;
+	} suffixes[] = {
+		{".pb.gz", RECORD_OUTPUT_PPROF},
+		{".pb", RECORD_OUTPUT_PPROF},
+		{".pprof", RECORD_OUTPUT_PPROF},
+		{".html", RECORD_OUTPUT_HTML},
+	};
+	size_t len = strlen(path);
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		size_t n = strlen(suffixes[i].suffix);
+
+		if (len >= n && !strcmp(path + len - n, suffixes[i].suffix))
+			return suffixes[i].kind;
+	}
+	return RECORD_OUTPUT_DIRECTORY;
+}
+
+static int add_output(struct parser *parser, const struct option_row *row, const char *path)
+{
+	struct record_options *options = parser->options;
+	struct record_output output = {RECORD_OUTPUT_FOLDED, path};
+
+	if (row->type == OPTION_OUTPUT) {
+		if (!strcmp(path, "-"))
+			return usage_error(parser, "--%s: '-': only --folded writes to stdout", row->name);
+		output.kind = output_kind(path);
+	}
+	for (size_t i = 0; i < options->n_outputs; i++)
+		if (!strcmp(options->outputs[i].path, path))
+			return usage_error(parser, "--%s: '%s' is written twice", row->name, quote(path).text);
+	if (options->n_outputs == RECORD_MAX_OUTPUTS)
+		return usage_error(parser, "--%s: more than %d outputs", row->name, RECORD_MAX_OUTPUTS);
+	options->outputs[options->n_outputs++] = output;
+	return 0;
+}
+
+/* Stores a row's value; `value` is NULL when the option takes no argument, or an optional one was left out. */
+static int apply(struct parser *parser, const struct option_row *row, char *value)
+{
+	void *target = (char *)parser->options + row->target;
+	size_t len = value ? strlen(value) : 0;
+	double number = 0;
+	int err;
+
+	if (value && !len)
+		return usage_error(parser, "--%s: the argument is empty", row->name);
+	switch (row->type) {
+	case OPTION_FLAG:
+		*(bool *)target = true;
+		return 0;
+	case OPTION_CLEAR:
+		*(bool *)target = false;
+		return 0;
+	case OPTION_CHOICE:
+		if (value)
+			return read_choice(parser, row, value, target);
+		*(bool *)target = true;
+		return 0;
+	case OPTION_COUNT:
+		*(int *)target += *(int *)target < row->max;
+		return 0;
+	case OPTION_UINT:
+		err = read_number(parser, row, value, len, &number);
+		if (!err)
+			*(uint32_t *)target = (uint32_t)number;
+		return err;
+	case OPTION_SECONDS:
+		return read_number(parser, row, value, len, target);
+	case OPTION_STRING:
+		*(const char **)target = value;
+		return 0;
+	case OPTION_PIDS:
+	case OPTION_COMMS:
+		return read_list(parser, row, value);
+	case OPTION_OUTPUT:
+	case OPTION_FOLDED:
+		return add_output(parser, row, value);
+	case OPTION_PAGE:
+		parser->page = (enum options_page)row->target;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static bool argument_is_optional(const struct option_row *row)
+{
+	return row->argument && row->argument[0] == '[';
+}
+
+/* The argument of an option that stands in an argv element of its own. */
+static int next_value(struct parser *parser, const struct option_row *row, char **ret)
+{
+	if (parser->pos == parser->argc || !strcmp(parser->argv[parser->pos], "--"))
+		return usage_error(parser, "--%s needs an argument: %s", row->name, row->argument);
+	*ret = parser->argv[parser->pos++];
+	return 0;
+}
+
+static int read_long(struct parser *parser, char *name)
+{
+	size_t len = strcspn(name, "=");
+	char *value = name[len] ? name + len + 1 : NULL;
+
+	for (const struct option_row *row = rows; row < rows + N_ROWS; row++) {
+		if (strlen(row->name) != len || memcmp(row->name, name, len))
+			continue;
+		if (value && !row->argument)
+			return usage_error(parser, "--%s takes no argument", row->name);
+		if (!value && row->argument && !argument_is_optional(row)) {
+			int err = next_value(parser, row, &value);
+
+			if (err)
+				return err;
+		}
+		return apply(parser, row, value);
+	}
+	return usage_error(parser, "unknown option '--%s'", quote_n(name, len).text);
+}
+
+static int unknown_letter(struct parser *parser, const char *letter)
+{
+	uint32_t point;
+	size_t len = text_utf8_sequence(letter, strlen(letter), &point);
+
+	return usage_error(parser, "unknown option '-%s'", quote_n(letter, len ? len : 1).text);
+}
+
+/* "-qvF99": letters without an argument may be bundled, the last one may have its argument behind it. */
+static int read_letters(struct parser *parser, char *letters)
+{
+	for (char *pos = letters; *pos && !parser->page; pos++) {
+		const struct option_row *row = rows;
+		char *value = NULL;
+		int err = 0;
+
+		while (row < rows + N_ROWS && row->letter != *pos)
+			row++;
+		if (row == rows + N_ROWS)
+			return unknown_letter(parser, pos);
+		if (!row->argument) {
+			err = apply(parser, row, NULL);
+			if (err)
+				return err;
+			continue;
+		}
+		value = pos + 1;
+		if (!*value)
+			err = next_value(parser, row, &value);
+		return err ? err : apply(parser, row, value);
+	}
+	return 0;
+}
+
+/* What no single row can tell: options that need or exclude each other. */
+static int check_together(struct parser *parser)
+{
+	struct record_options *options = parser->options;
+	bool folded_to_stdout = false;
+
+	for (size_t i = 0; i < options->n_outputs; i++)
+		folded_to_stdout |=
+			options->outputs[i].kind == RECORD_OUTPUT_FOLDED && !strcmp(options->outputs[i].path, "-");
+	if (options->json && folded_to_stdout)
+		return usage_error(parser, "--json and --folded -: both want stdout");
+	if (options->kernel_only && options->user_only)
+		return usage_error(parser, "--kernel-only and --user-only exclude each other");
+	if (options->n_pids && options->command)
+		return usage_error(parser, "--pid and a command exclude each other");
+	if (options->n_pids && options->all_processes)
+		return usage_error(parser, "--pid and --all-processes exclude each other");
+	if (options->children && !options->n_pids)
+		return usage_error(parser, "--children needs --pid%s",
+				   options->command ? "; a command's children are followed anyway" : "");
+	return 0;
+}
+
+static int read_arguments(struct parser *parser)
+{
+	bool has_command_word = parser->argc > 1 && parser->argv[1][0] != '-';
+
+	if (has_command_word && strcmp(parser->argv[1], "record"))
+		return usage_error(parser, "unknown command '%s'; commands: record", quote(parser->argv[1]).text);
+	parser->pos = has_command_word ? 2 : 1;
+	while (parser->pos < parser->argc && !parser->page) {
+		char *argument = parser->argv[parser->pos++];
+		int err;
+
+		if (!strcmp(argument, "--")) {
+			if (parser->pos >= parser->argc)
+				return usage_error(parser, "no command behind --");
+			parser->options->command = parser->argv + parser->pos;
+			break;
+		}
+		if (argument[0] != '-' || !argument[1])
+			return usage_error(parser, "'%s' is no option; a command to profile stands behind --",
+					   quote(argument).text);
+		err = argument[1] == '-' ? read_long(parser, argument + 2) : read_letters(parser, argument + 1);
+		if (err)
+			return err;
+	}
+	return parser->page ? 0 : check_together(parser);
+}
+
+int options_read(int argc, char **argv, struct record_options *ret, enum options_page *ret_page,
+		 char error[OPTIONS_ERROR_BYTES])
+{
+	struct record_options options = {.rate_hz = 99, .exclude_self = true, .error_frames = true};
+	struct parser parser = {.argc = argc, .argv = argv, .options = &options};
+	int err;
+
+	parser.error = error;
+	err = read_arguments(&parser);
+	if (err)
+		return err;
+	*ret_page = parser.page;
+	if (parser.page)
+		return 0;
+	if (!options.n_outputs)
+		options.outputs[options.n_outputs++] = (struct record_output){RECORD_OUTPUT_DIRECTORY, NULL};
+	*ret = options;
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct record_options *ret, enum options_command *ret_command)
+{
+	char error[OPTIONS_ERROR_BYTES];
+	enum options_page page;
+	int err = options_read(argc, argv, ret, &page, error);
+
+	if (err) {
+		fprintf(stderr, "%s\n", error);
+		return err;
+	}
+	if (page) {
+		err = options_print(stdout, page);
+		if (err) {
+			fprintf(stderr, "hostprof: cannot write to stdout: %s\n", err_name(err));
+			return err;
+		}
+	}
+	*ret_command = page ? OPTIONS_EXIT : OPTIONS_RECORD;
+	return 0;
+}
+
+/* --- pages --- */
+
+/* Words with single spaces, wrapped at HELP_WIDTH; `column` is where the cursor stands. */
+static void print_wrapped(FILE *to, const char *text, unsigned int column)
+{
+	bool is_first = true;
+
+	while (*text) {
+		unsigned int len = (unsigned int)strcspn(text, " ");
+
+		if (!is_first && column + 1 + len > HELP_WIDTH) {
+			fprintf(to, "\n%*s", HELP_COLUMN, "");
+			column = HELP_COLUMN;
+			is_first = true;
+		}
+		column += (unsigned int)fprintf(to, "%s%.*s", is_first ? "" : " ", (int)len, text);
+		is_first = false;
+		text += len;
+		text += strspn(text, " ");
+	}
+}
+
+/* "--pid PID[,...]" */
+static void long_form(const struct option_row *row, char *to, size_t size)
+{
+	snprintf(to, size, "--%s%s%s", row->name, row->argument && !argument_is_optional(row) ? " " : "",
+		 row->argument ? row->argument : "");
+}
+
+/* What it does, with the range of a number: "samples a second on each CPU, 1 to 10000" */
+static void describe(const struct option_row *row, char *to, size_t size)
+{
+	if (row->type == OPTION_UINT)
+		snprintf(to, size, "%s, %.10g to %.10g", row->help, row->min, row->max);
+	else
+		text_copy(to, size, row->help);
+}
+
+static void print_help_row(FILE *to, const struct option_row *row)
+{
+	char left[64], form[64], what[128], text[256];
+	int len;
+
+	long_form(row, form, sizeof(form));
+	if (row->letter)
+		len = snprintf(left, sizeof(left), "  -%c, %s", row->letter, form);
+	else
+		len = snprintf(left, sizeof(left), "      %s", form);
+	if (len > HELP_COLUMN - 2)
+		fprintf(to, "%s\n%*s", left, HELP_COLUMN, "");
+	else
+		fprintf(to, "%-*s", HELP_COLUMN, left);
+	describe(row, what, sizeof(what));
+	snprintf(text, sizeof(text), row->default_text ? "%s (default %s)" : "%s", what, row->default_text);
+	print_wrapped(to, text, HELP_COLUMN);
+	fputc('\n', to);
+}
+
+static void print_help(FILE *to)
+{
+	fputs("Usage: hostprof [record] [OPTIONS] [-- COMMAND ...]\n"
+	      "Profile the whole host, or a part of it, into pprof files and a flame graph.\n",
+	      to);
+	for (enum option_group group = 0; group < GROUP_HIDDEN; group++) {
+		fprintf(to, "\n%s:\n", group_titles[group]);
+		for (const struct option_row *row = rows; row < rows + N_ROWS; row++)
+			if (row->group == group)
+				print_help_row(to, row);
+	}
+}
+
+/* Text between roff requests: hyphens that are typed stay hyphens, and no line begins with a control character. */
+static void print_roff(FILE *to, const char *text)
+{
+	if (*text == '.' || *text == '\'')
+		fputs("\\&", to);
+	for (; *text; text++) {
+		if (*text == '\\')
+			fputs("\\e", to);
+		else if (*text == '-')
+			fputs("\\-", to);
+		else
+			fputc(*text, to);
+	}
+}
+
+static void print_man_row(FILE *to, const struct option_row *row)
+{
+	char what[128];
+
+	fputs(".TP\n\\fB", to);
+	if (row->letter)
+		fprintf(to, "\\-%c\\fR, \\fB", row->letter);
+	fputs("\\-\\-", to);
+	print_roff(to, row->name);
+	fputs("\\fR", to);
+	if (row->argument) {
+		fputs(argument_is_optional(row) ? "\\fI" : " \\fI", to);
+		print_roff(to, row->argument);
+		fputs("\\fR", to);
+	}
+	fputc('\n', to);
+	describe(row, what, sizeof(what));
+	print_roff(to, what);
+	if (row->default_text) {
+		fputs(" (default ", to);
+		print_roff(to, row->default_text);
+		fputc(')', to);
+	}
+	fputs(".\n", to);
+	if (row->more) {
+		print_roff(to, row->more);
+		fputc('\n', to);
+	}
+}
+
+static const char man_head[] =
+	".SH NAME\n"
+	"hostprof \\- profile a whole Linux host with eBPF\n"
+	".SH SYNOPSIS\n"
+	"\\fBhostprof\\fR [\\fBrecord\\fR] [\\fIOPTIONS\\fR] [\\fB\\-\\-\\fR \\fICOMMAND\\fR ...]\n"
+	".SH DESCRIPTION\n"
+	"Samples the stacks of all processes on all CPUs, kernel and user, gives the frames their names, prints where "
+	"the\n"
+	"CPU time went and writes profiles that\n"
+	".B go tool pprof\n"
+	"and other readers of the pprof format open, and a flame graph page for the browser.\n"
+	".PP\n"
+	"Without \\fB\\-d\\fR it runs until Ctrl\\-C, which is a normal end, or until\n"
+	".I COMMAND\n"
+	"ends. The command runs as the user who called hostprof, also through\n"
+	".BR sudo (8).\n"
+	"It is profiled alone, with all it starts, unless \\fB\\-a\\fR is given.\n"
+	".PP\n"
+	"The report goes to the standard error, so that the standard output is free for \\fB\\-\\-json\\fR or\n"
+	"\\fB\\-\\-folded \\-\\fR. Every sample that was taken is in a profile or counted as lost, with the cause.\n"
+	".SH OPTIONS\n";
+
+static const char man_tail[] =
+	".SH EXIT STATUS\n"
+	"0 after a normal end, Ctrl\\-C included; 1 after a failure; 2 for wrong usage.\n"
+	"With a\n"
+	".IR COMMAND ,\n"
+	"its own status.\n"
+	".SH ENVIRONMENT\n"
+	".TP\n"
+	".B NO_COLOR\n"
+	"When set and not empty, the report has no colours. It has none either where it is not shown on a terminal.\n"
+	".TP\n"
+	".BR SUDO_UID \", \" SUDO_GID\n"
+	"Set by\n"
+	".BR sudo (8):\n"
+	"the user who owns the files and whom the command runs as.\n"
+	".SH FILES\n"
+	"A directory (the default is\n"
+	".IR ./hostprof\\-HOST\\-TIME/ )\n"
+	"holds\n"
+	".TP\n"
+	".I COMM\\-PID.pb.gz\n"
+	"the profile of one process, with \\-2, \\-3 ... before the suffix after it executed another program\n"
+	".TP\n"
+	".I all.pb.gz\n"
+	"all processes, with pid and comm as labels of the samples\n"
+	".TP\n"
+	".I flame.html\n"
+	"a flame graph in one page that fetches nothing from the network\n"
+	".PP\n"
+	"Files have mode 0600, belong to the user who called hostprof, appear complete or not at all, and replace "
+	"nothing\n"
+	"unless \\fB\\-\\-force\\fR is given.\n"
+	".SH EXAMPLES\n"
+	".TP\n"
+	".B sudo hostprof \\-d 10\n"
+	"Where does the CPU time of this machine go?\n"
+	".TP\n"
+	".B sudo hostprof \\-o build.html \\-\\- make \\-j8\n"
+	"A flame graph of a build.\n"
+	".TP\n"
+	".B sudo hostprof \\-d 30 \\-p 4711 \\-\\-children \\-o server.pb.gz\n"
+	"One process and what it starts, as one pprof file.\n"
+	".TP\n"
+	".B sudo hostprof \\-q \\-d 10 \\-\\-folded \\- | flamegraph.pl >graph.svg\n"
+	"Folded stacks for other tools.\n"
+	".SH NOTES\n"
+	"It needs root, or CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and "
+	"CAP_SYSLOG,\n"
+	"and a kernel with BTF (/sys/kernel/btf/vmlinux).\n"
+	"User stacks are walked by frame pointers: those of programs built without them end early, with a frame that "
+	"says\n"
+	"so.\n"
+	".SH SEE ALSO\n"
+	".BR perf\\-record (1)\n";
+
+static void print_man(FILE *to)
+{
+	fprintf(to, ".TH HOSTPROF 1 \"\" \"hostprof %s\" \"User Commands\"\n", HOSTPROF_VERSION);
+	fputs(man_head, to);
+	for (enum option_group group = 0; group < GROUP_HIDDEN; group++) {
+		fprintf(to, ".SS %s\n", group_titles[group]);
+		for (const struct option_row *row = rows; row < rows + N_ROWS; row++)
+			if (row->group == group)
+				print_man_row(to, row);
+	}
+	fputs(man_tail, to);
+}
+
+/* A cell of a table: a bar would end it. */
+static void print_cell(FILE *to, const char *text)
+{
+	for (; *text; text++)
+		fprintf(to, *text == '|' ? "\\%c" : "%c", *text);
+}
+
+static void print_table(FILE *to)
+{
+	fputs("| Option | What it does | Default |\n| --- | --- | --- |\n", to);
+	for (const struct option_row *row = rows; row < rows + N_ROWS; row++) {
+		char form[64], what[128];
+
+		if (row->group == GROUP_HIDDEN)
+			continue;
+		long_form(row, form, sizeof(form));
+		fputs("| ", to);
+		if (row->letter)
+			fprintf(to, "`-%c`, ", row->letter);
+		fputc('`', to);
+		print_cell(to, form);
+		fputs("` | ", to);
+		describe(row, what, sizeof(what));
+		print_cell(to, what);
+		if (row->more) {
+			fputs(". ", to);
+			print_cell(to, row->more);
+		}
+		fputs(" | ", to);
+		print_cell(to, row->default_text ? row->default_text : "");
+		fputs(row->default_text ? " |\n" : "|\n", to);
+	}
+}
+
+int options_print(FILE *to, enum options_page page)
+{
+	errno = 0;
+	switch (page) {
+	case OPTIONS_PAGE_NONE:
+		break;
+	case OPTIONS_PAGE_HELP:
+		print_help(to);
+		break;
+	case OPTIONS_PAGE_VERSION:
+		fprintf(to, "hostprof %s\n", HOSTPROF_VERSION);
+		break;
+	case OPTIONS_PAGE_MAN:
+		print_man(to);
+		break;
+	case OPTIONS_PAGE_TABLE:
+		print_table(to);
+		break;
+	}
+	if (!fflush(to) && !ferror(to))
+		return 0;
+	return errno ? -errno : -EIO;
+}

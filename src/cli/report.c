@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Three views of one truth. The JSON object and the pairs for profile comments come from a single walk over the fields,
+ * each with a dotted path ("lost.orphan"): the two cannot differ in name, order or value. The view for people is prose
+ * and has its own order: what matters first. */
+#include "cli/report.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/text.h"
+
+#define DEFAULT_WIDTH 100
+#define MIN_WIDTH 60
+#define MAX_WIDTH 400
+#define MAX_FUNCTIONS 20
+#define MAX_PROCESSES 10
+#define MAX_FILES 16
+#define MAX_TEXT_BYTES 16384 /* of one name or path made safe: 4096 bytes become three times that at most */
+
+#define COLOUR_BOLD "\x1b[1m"
+#define COLOUR_DIM "\x1b[2m"
+#define COLOUR_ALARM "\x1b[31m"
+#define COLOUR_OFF "\x1b[0m"
+
+struct end_text {
+	const char *name, *text;
+	bool is_complete;
+};
+
+static const struct end_text ends[] = {
+#define UNWIND_END(name, is_complete, text) {#name, text, is_complete},
+#include "wire/unwind_end.def"
+#undef UNWIND_END
+};
+
+static const char *const loss_names[] = {
+#define LOSS(name, help) #name,
+#include "wire/loss.def"
+#undef LOSS
+};
+
+/* --- figures with names: JSON and pairs --- */
+
+enum figure_type { FIGURE_COUNT, FIGURE_REAL, FIGURE_BOOL };
+
+struct figure {
+	enum figure_type type;
+	uint64_t count; /* FIGURE_COUNT, FIGURE_BOOL */
+	double real;
+	int decimals;
+};
+
+typedef int figure_visit(void *ctx, const char *path, const struct figure *figure);
+
+struct walk {
+	figure_visit *visit;
+	void *ctx;
+	int err; /* the first; nothing is visited after it */
+};
+
+static void walk_figure(struct walk *walk, const char *path, const struct figure *figure)
+{
+	if (!walk->err)
+		walk->err = walk->visit(walk->ctx, path, figure);
+}
+
+static void walk_count(struct walk *walk, const char *path, uint64_t count)
+{
+	walk_figure(walk, path, &(struct figure){.type = FIGURE_COUNT, .count = count});
+}
+
+static void walk_real(struct walk *walk, const char *path, double real, int decimals)
+{
+	walk_figure(walk, path, &(struct figure){.type = FIGURE_REAL, .real = real, .decimals = decimals});
+}
+
+/* "lost.orphan", "stacks.truncated.no_frame_pointer" */
+static void walk_named_count(struct walk *walk, const char *parent, const char *name, uint64_t count)
+{
+	char path[96];
+	size_t len = (size_t)snprintf(path, sizeof(path), "%s.", parent);
+
+	for (; *name && len + 1 < sizeof(path); name++)
+		path[len++] = (char)tolower((unsigned char)*name);
+	path[len] = 0;
+	walk_count(walk, path, count);
+}
+
+/* The documented object, in its order. */
+static int truth_walk(const struct truth *truth, figure_visit *visit, void *ctx)
+{
+	struct walk walk = {visit, ctx, 0};
+
+	walk_count(&walk, "taken", truth->taken);
+	walk_count(&walk, "delivered", truth->delivered);
+	for (size_t i = 0; i < LOSS_COUNT; i++)
+		walk_named_count(&walk, "lost", loss_names[i], truth->lost[i]);
+	walk_count(&walk, "stacks.complete", truth->stacks_complete);
+	for (size_t i = 0; i < UNWIND_END_COUNT; i++)
+		if (!ends[i].is_complete)
+			walk_named_count(&walk, "stacks.truncated", ends[i].name, truth->stacks_by_end[i]);
+	walk_count(&walk, "frames.named", truth->frames_named);
+	walk_count(&walk, "frames.unnamed", truth->frames_unnamed);
+	walk_real(&walk, "hz.wanted", truth->hz_wanted, 3);
+	walk_real(&walk, "hz.achieved", truth->hz_achieved, 3);
+	walk_real(&walk, "first_sample_ms", truth->first_sample_ms < 0 ? NAN : truth->first_sample_ms, 1);
+	walk_real(&walk, "cost.cpu_seconds", truth->user_cpu_seconds, 6);
+	walk_real(&walk, "cost.bpf_seconds", truth->bpf_seconds, 6);
+	walk_count(&walk, "cost.peak_rss_bytes", truth->peak_memory_bytes);
+	walk_count(&walk, "cost.bpf_map_bytes", truth->bpf_map_bytes);
+	return walk.err;
+}
+
+/* What follows behind the files. Add at the end only. */
+static int truth_walk_more(const struct truth *truth, figure_visit *visit, void *ctx)
+{
+	struct walk walk = {visit, ctx, 0};
+
+	walk_real(&walk, "seconds", truth->seconds, 6);
+	walk_count(&walk, "expected", truth->expected);
+	walk_count(&walk, "ran", truth->ran);
+	walk_real(&walk, "idle_share", truth->idle_share < 0 ? NAN : truth->idle_share, 4);
+	walk_count(&walk, "self_samples", truth->self_samples);
+	walk_figure(&walk, "bpf_is_estimated", &(struct figure){.type = FIGURE_BOOL, .count = truth->bpf_is_estimated});
+	return walk.err;
+}
+
+/* Whole numbers of jansson are signed. */
+static json_t *count_to_json(uint64_t count)
+{
+	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
+}
+
+static double figure_rounded(const struct figure *figure)
+{
+	double scale = pow(10, figure->decimals);
+
+	return round(figure->real * scale) / scale;
+}
+
+static json_t *figure_to_json(const struct figure *figure)
+{
+	switch (figure->type) {
+	case FIGURE_COUNT:
+		return count_to_json(figure->count);
+	case FIGURE_REAL:
+		return isfinite(figure->real) ? json_real(figure_rounded(figure)) : json_null();
+	case FIGURE_BOOL:
+		return json_boolean(figure->count != 0);
+	}
+	return NULL;
+}
+
+/* The object in `parent` under the first `len` bytes of `name`, made when it is not there. Borrowed, or NULL. */
+static json_t *json_child(json_t *parent, const char *name, size_t len)
+{
+	char key[64];
+	json_t *child;
+
+	text_copy(key, len + 1 < sizeof(key) ? len + 1 : sizeof(key), name);
+	child = json_object_get(parent, key);
+	if (!child) {
+		child = json_object();
+		if (json_object_set_new(parent, key, child))
+			return NULL;
+	}
+	return child;
+}
+
+static int add_to_json(void *ctx, const char *path, const struct figure *figure)
+{
+	json_t *parent = ctx;
+
+	for (size_t len = strcspn(path, "."); path[len]; len = strcspn(path, ".")) {
+		parent = json_child(parent, path, len);
+		if (!parent)
+			return -ENOMEM;
+		path += len + 1;
+	}
+	return json_object_set_new(parent, path, figure_to_json(figure)) ? -ENOMEM : 0;
+}
+
+static int add_files(json_t *root, const struct report_file *files, size_t n_files)
+{
+	json_t *array = json_array();
+
+	if (json_object_set_new(root, "files", array))
+		return -ENOMEM;
+	for (size_t i = 0; i < n_files; i++) {
+		struct buf path;
+		json_t *file = NULL;
+
+		buf_init(&path, MAX_TEXT_BYTES);
+		text_append_utf8(&path, files[i].path, strlen(files[i].path));
+		if (buf_cstr(&path))
+			file = json_pack("{s:s, s:o}", "path", buf_cstr(&path), "bytes", count_to_json(files[i].bytes));
+		buf_release(&path);
+		if (json_array_append_new(array, file))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int report_json(FILE *to, const struct truth *truth, const struct report_file *files, size_t n_files)
+{
+	json_t *root = json_object();
+	char *text = NULL;
+	int err;
+
+	if (!root)
+		return -ENOMEM;
+	err = truth_walk(truth, add_to_json, root);
+	if (!err)
+		err = add_files(root, files, n_files);
+	if (!err)
+		err = truth_walk_more(truth, add_to_json, root);
+	if (!err) {
+		/* Values are rounded already; 15 digits print such a number without a tail. */
+		text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
+		err = text ? 0 : -ENOMEM;
+	}
+	errno = 0;
+	if (!err && (fprintf(to, "%s\n", text) < 0 || fflush(to)))
+		err = errno ? -errno : -EIO;
+	free(text);
+	json_decref(root);
+	return err;
+}
+
+struct pairs {
+	void (*pair)(void *ctx, const char *key, const char *value);
+	void *ctx;
+};
+
+static int add_pair(void *ctx, const char *path, const struct figure *figure)
+{
+	const struct pairs *pairs = ctx;
+	char value[48] = "null";
+
+	if (figure->type == FIGURE_COUNT)
+		snprintf(value, sizeof(value), "%" PRIu64, figure->count);
+	else if (figure->type == FIGURE_BOOL)
+		text_copy(value, sizeof(value), figure->count ? "true" : "false");
+	else if (isfinite(figure->real))
+		snprintf(value, sizeof(value), "%.15g", figure_rounded(figure));
+	pairs->pair(pairs->ctx, path, value);
+	return 0;
+}
+
+void report_pairs(const struct truth *truth, void (*pair)(void *ctx, const char *key, const char *value), void *ctx)
+{
+	struct pairs pairs = {pair, ctx};
+
+	truth_walk(truth, add_pair, &pairs);
+	truth_walk_more(truth, add_pair, &pairs);
+}
+
+/* --- for people --- */
+
+struct view {
+	FILE *to;
+	unsigned int width;
+	bool has_colours;
+};
+
+static void view_init(struct view *view, FILE *to)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	bool is_terminal = isatty(fileno(to));
+	struct winsize size;
+
+	*view = (struct view){.to = to, .width = DEFAULT_WIDTH};
+	if (is_terminal && !ioctl(fileno(to), TIOCGWINSZ, &size) && size.ws_col)
+		view->width = size.ws_col < MIN_WIDTH ? MIN_WIDTH : size.ws_col;
+	if (view->width > MAX_WIDTH)
+		view->width = MAX_WIDTH;
+	view->has_colours = is_terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
+}
+
+static void view_colour(const struct view *view, const char *colour)
+{
+	if (view->has_colours)
+		fputs(colour, view->to);
+}
+
+static void view_title(const struct view *view, const char *title)
+{
+	view_colour(view, COLOUR_BOLD);
+	fputs(title, view->to);
+	view_colour(view, COLOUR_OFF);
+	fputc('\n', view->to);
+}
+
+/* Characters of valid UTF-8; each is taken to be one column wide. */
+static unsigned int columns_of(const char *text)
+{
+	unsigned int columns = 0;
+
+	for (; *text; text++)
+		columns += ((uint8_t)*text & 0xc0) != 0x80;
+	return columns;
+}
+
+/* Where the nth character begins. */
+static const char *skip_columns(const char *text, unsigned int n)
+{
+	while (*text && n--)
+		for (text++; ((uint8_t)*text & 0xc0) == 0x80; text++)
+			;
+	return text;
+}
+
+/* A foreign name as it may stand on a terminal; the caller frees. NULL: no memory. */
+static char *name_made_safe(const char *name)
+{
+	struct buf buf;
+	const char *text;
+	char *safe;
+
+	buf_init(&buf, MAX_TEXT_BYTES);
+	text_append_terminal(&buf, name, strlen(name));
+	text = buf_cstr(&buf);
+	safe = text ? strdup(text) : NULL;
+	buf_release(&buf);
+	return safe;
+}
+
+/* In at most `width` columns: what is longer loses its middle, since the head names the place and the tail the
+ * function. Returns the columns used. */
+static unsigned int print_name(const struct view *view, const char *name, unsigned int width)
+{
+	auto_free char *safe = name_made_safe(name);
+	unsigned int columns, head, tail;
+
+	if (!safe)
+		return 0;
+	columns = columns_of(safe);
+	if (columns <= width) {
+		fputs(safe, view->to);
+		return columns;
+	}
+	tail = (width - 1) / 3;
+	head = width - 1 - tail;
+	fprintf(view->to, "%.*s…%s", (int)(skip_columns(safe, head) - safe), safe, skip_columns(safe, columns - tail));
+	return width;
+}
+
+static unsigned int name_columns(const char *name)
+{
+	auto_free char *safe = name_made_safe(name);
+
+	return safe ? columns_of(safe) : 0;
+}
+
+/* "97.3 %", and never 0 or 100 for what is not quite none or all. */
+static const char *percent_text(double part, double whole, char to[16])
+{
+	double percent = whole > 0 ? 100 * part / whole : 0;
+
+	if (percent > 0 && percent < 0.05)
+		snprintf(to, 16, "<0.1 %%");
+	else if (percent >= 99.95 && part < whole)
+		snprintf(to, 16, ">99.9 %%");
+	else
+		snprintf(to, 16, "%.1f %%", percent);
+	return to;
+}
+
+static const char *bytes_text(uint64_t bytes, char to[16])
+{
+	static const char *const units[] = {"kB", "MB", "GB", "TB"};
+	double value = (double)bytes / 1000;
+	size_t unit = 0;
+
+	if (bytes < 1000) {
+		snprintf(to, 16, "%u B", (unsigned int)bytes);
+		return to;
+	}
+	/* 999.95 would be printed as 1000.0 */
+	for (; value >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		value /= 1000;
+	snprintf(to, 16, "%.1f %s", value, units[unit]);
+	return to;
+}
+
+static const char *seconds_text(double seconds, char to[16])
+{
+	snprintf(to, 16, "%.*f s", seconds < 0.1 ? 3 : seconds < 10 ? 2 : 1, seconds);
+	return to;
+}
+
+#define MODULE_MAX_WIDTH 24
+#define FUNCTION_LEFT 21 /* columns before the name */
+
+static void print_functions(const struct view *view, const struct summary *summary)
+{
+	const struct summary_row *rows = summary->rows;
+	unsigned int n = summary->functions < MAX_FUNCTIONS ? summary->functions : MAX_FUNCTIONS;
+	unsigned int name_width = 8, module_width = 6, left; /* of the titles */
+	char self[16], total[16], title[MAX_WIDTH + 16];
+
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int columns = name_columns(rows[i].name), module_columns = name_columns(rows[i].module);
+
+		name_width = columns > name_width ? columns : name_width;
+		module_width = module_columns > module_width ? module_columns : module_width;
+	}
+	module_width = module_width > MODULE_MAX_WIDTH ? MODULE_MAX_WIDTH : module_width;
+	left = view->width - FUNCTION_LEFT - 2 - module_width;
+	name_width = name_width > left ? left : name_width;
+	snprintf(title, sizeof(title), "%8s  %8s   %-*s  %s", "self", "total", (int)name_width, "function", "module");
+	view_title(view, title);
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int columns;
+
+		fprintf(view->to, "%8s  %8s   ", percent_text((double)rows[i].self, (double)summary->samples, self),
+			percent_text((double)rows[i].total, (double)summary->samples, total));
+		columns = print_name(view, rows[i].name, name_width);
+		if (rows[i].module[0]) {
+			fprintf(view->to, "%*s", (int)(name_width - columns + 2), "");
+			view_colour(view, COLOUR_DIM);
+			print_name(view, rows[i].module, MODULE_MAX_WIDTH);
+			view_colour(view, COLOUR_OFF);
+		}
+		fputc('\n', view->to);
+	}
+}
+
+static void print_processes(const struct view *view, const struct summary *summary)
+{
+	const struct summary_row *rows = summary->rows + summary->functions;
+	unsigned int n = summary->processes < MAX_PROCESSES ? summary->processes : MAX_PROCESSES;
+	char share[16];
+
+	view_title(view, "   share   samples   process");
+	for (unsigned int i = 0; i < n; i++) {
+		fprintf(view->to, "%8s  %8" PRIu64 "   ",
+			percent_text((double)rows[i].self, (double)summary->samples, share), rows[i].self);
+		print_name(view, rows[i].name, view->width - FUNCTION_LEFT);
+		fputc('\n', view->to);
+	}
+}
+
+/* Words that are wrapped at the width; a piece is not broken. */
+struct paragraph {
+	const struct view *view;
+	unsigned int column;
+};
+
+static void paragraph_add(struct paragraph *paragraph, const char *colour, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void paragraph_add(struct paragraph *paragraph, const char *colour, const char *format, ...)
+{
+	const struct view *view = paragraph->view;
+	char piece[128];
+	unsigned int columns;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(piece, sizeof(piece), format, args);
+	va_end(args);
+	columns = columns_of(piece);
+	if (paragraph->column && paragraph->column + 1 + columns > view->width) {
+		fputs("\n  ", view->to);
+		paragraph->column = 2;
+	} else if (paragraph->column) {
+		fputc(' ', view->to);
+		paragraph->column++;
+	}
+	if (colour)
+		view_colour(view, colour);
+	fputs(piece, view->to);
+	if (colour)
+		view_colour(view, COLOUR_OFF);
+	paragraph->column += columns;
+}
+
+static void add_losses(struct paragraph *paragraph, const struct truth *truth)
+{
+	uint64_t lost = 0, left, told = 0;
+
+	for (size_t i = 0; i < LOSS_COUNT; i++)
+		lost += truth->lost[i];
+	if (!lost)
+		paragraph_add(paragraph, NULL, "0 lost;");
+	else
+		paragraph_add(paragraph, COLOUR_ALARM, "%" PRIu64 " lost", lost);
+	for (size_t i = 0; i < LOSS_COUNT; i++) {
+		if (!truth->lost[i])
+			continue;
+		left = lost - told - truth->lost[i];
+		paragraph_add(paragraph, NULL, "%s%s %" PRIu64 "%s", told ? "" : "(", loss_names[i], truth->lost[i],
+			      left ? "," : ");");
+		told += truth->lost[i];
+	}
+	/* Each sample is delivered or counted as lost; a difference would be a fault of ours, so it is told. */
+	if (truth->taken != truth->delivered + lost)
+		paragraph_add(paragraph, COLOUR_ALARM, "%" PRId64 " NOT ACCOUNTED FOR;",
+			      (int64_t)(truth->taken - truth->delivered - lost));
+}
+
+static void add_stacks(struct paragraph *paragraph, const struct truth *truth)
+{
+	bool is_told[UNWIND_END_COUNT] = {false};
+	uint64_t truncated = 0, all, left;
+	char share[16];
+
+	for (size_t i = 0; i < UNWIND_END_COUNT; i++)
+		truncated += ends[i].is_complete ? 0 : truth->stacks_by_end[i];
+	all = truth->stacks_complete + truncated;
+	if (!all)
+		return;
+	paragraph_add(paragraph, NULL, "stacks: %s complete%s",
+		      percent_text((double)truth->stacks_complete, (double)all, share), truncated ? "," : ";");
+	if (truncated)
+		paragraph_add(paragraph, NULL, "%s truncated", percent_text((double)truncated, (double)all, share));
+	for (left = truncated; left;) {
+		size_t most = UNWIND_END_COUNT;
+
+		for (size_t i = 0; i < UNWIND_END_COUNT; i++)
+			if (!ends[i].is_complete && !is_told[i] && truth->stacks_by_end[i] &&
+			    (most == UNWIND_END_COUNT || truth->stacks_by_end[i] > truth->stacks_by_end[most]))
+				most = i;
+		paragraph_add(paragraph, NULL, "%s%s %s%s", left == truncated ? "(" : "", ends[most].text,
+			      percent_text((double)truth->stacks_by_end[most], (double)all, share),
+			      left > truth->stacks_by_end[most] ? "," : ");");
+		is_told[most] = true;
+		left -= truth->stacks_by_end[most];
+	}
+}
+
+static void add_cost(struct paragraph *paragraph, const struct truth *truth)
+{
+	double cost = truth->user_cpu_seconds + truth->bpf_seconds;
+	double capacity = truth->hz_wanted > 0 ? (double)truth->expected / truth->hz_wanted : 0;
+	char text[16], maps[16];
+
+	if (capacity > 0)
+		paragraph_add(paragraph, NULL, "cost %.2f %% of the CPU time", 100 * cost / capacity);
+	else
+		paragraph_add(paragraph, NULL, "cost");
+	paragraph_add(paragraph, NULL, "(processes %s,", seconds_text(truth->user_cpu_seconds, text));
+	paragraph_add(paragraph, NULL, "BPF %s%s),", seconds_text(truth->bpf_seconds, text),
+		      truth->bpf_is_estimated ? " estimated" : "");
+	paragraph_add(paragraph, NULL, "memory %s + BPF maps %s;", bytes_text(truth->peak_memory_bytes, text),
+		      bytes_text(truth->bpf_map_bytes, maps));
+}
+
+static void print_truth(const struct view *view, const struct truth *truth)
+{
+	struct paragraph paragraph = {view, 0};
+	uint64_t frames = truth->frames_named + truth->frames_unnamed;
+	char text[16];
+
+	paragraph_add(&paragraph, COLOUR_BOLD, "%" PRIu64 " samples taken", truth->taken);
+	paragraph_add(&paragraph, NULL, "in %.1f s,", truth->seconds);
+	paragraph_add(&paragraph, NULL, "%" PRIu64 " delivered,", truth->delivered);
+	add_losses(&paragraph, truth);
+	add_stacks(&paragraph, truth);
+	if (frames)
+		paragraph_add(&paragraph, NULL, "frames named %s;",
+			      percent_text((double)truth->frames_named, (double)frames, text));
+	if (truth->taken && isfinite(truth->hz_achieved)) {
+		paragraph_add(&paragraph, NULL, "%.10g Hz wanted,", truth->hz_wanted);
+		paragraph_add(&paragraph, NULL, "%.1f achieved;", truth->hz_achieved);
+	}
+	if (truth->idle_share >= 0)
+		paragraph_add(&paragraph, NULL, "idle %.0f %% (derived);", 100 * truth->idle_share);
+	add_cost(&paragraph, truth);
+	if (truth->first_sample_ms >= 0)
+		paragraph_add(&paragraph, NULL, "first sample after %.0f ms", truth->first_sample_ms);
+	else
+		paragraph_add(&paragraph, NULL, "no sample came");
+	fputc('\n', view->to);
+}
+
+static bool ends_with(const char *path, const char *suffix)
+{
+	size_t len = strlen(path), n = strlen(suffix);
+
+	return len >= n && !strcmp(path + len - n, suffix);
+}
+
+static bool is_pprof(const char *path)
+{
+	return ends_with(path, ".pb.gz") || ends_with(path, ".pb") || ends_with(path, ".pprof");
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The files of the whole run; the others of a directory are one process each, and may be hundreds. */
+static bool is_main_file(const char *path)
+{
+	return !strcmp(base_name(path), "all.pb.gz") || !is_pprof(path);
+}
+
+static void print_file(const struct view *view, const struct report_file *file)
+{
+	auto_free char *path = name_made_safe(file->path);
+	char size[16];
+
+	fprintf(view->to, "%10s  %s\n", bytes_text(file->bytes, size), path ? path : "");
+}
+
+/* The argument as a shell reads it back. */
+static void print_shell_word(FILE *to, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+-=@%,:";
+
+	if (*word && *word != '-' && !word[strspn(word, plain)]) {
+		fputs(word, to);
+		return;
+	}
+	fputs(*word == '-' ? "'./" : "'", to);
+	for (; *word; word++)
+		fprintf(to, *word == '\'' ? "'\\%c'" : "%c", *word);
+	fputc('\'', to);
+}
+
+static void print_files(const struct view *view, const struct report_file *files, size_t n_files)
+{
+	const char *profile = NULL;
+	uint64_t more_bytes = 0;
+	size_t told = 0;
+	char size[16];
+
+	if (!n_files)
+		return;
+	view_title(view, "Written:");
+	for (int is_second = 0; is_second < 2; is_second++) {
+		for (size_t i = 0; i < n_files; i++) {
+			if (is_main_file(files[i].path) == is_second)
+				continue;
+			if (told < MAX_FILES) {
+				print_file(view, &files[i]);
+				told++;
+			} else {
+				more_bytes += files[i].bytes;
+			}
+		}
+	}
+	if (told < n_files)
+		fprintf(view->to, "%10s  in %zu more\n", bytes_text(more_bytes, size), n_files - told);
+	for (size_t i = 0; i < n_files; i++)
+		if (is_pprof(files[i].path) && (!profile || !strcmp(base_name(files[i].path), "all.pb.gz")))
+			profile = files[i].path;
+	if (profile) {
+		auto_free char *path = name_made_safe(profile);
+
+		fputs("go tool pprof -http=: ", view->to);
+		print_shell_word(view->to, path ? path : "");
+		fputc('\n', view->to);
+	}
+}
+
+void report_print(FILE *to, const struct summary *summary, const struct truth *truth, const struct report_file *files,
+		  size_t n_files)
+{
+	struct view view;
+
+	view_init(&view, to);
+	if (summary && summary->functions) {
+		print_functions(&view, summary);
+		fputc('\n', to);
+	}
+	if (summary && summary->processes) {
+		print_processes(&view, summary);
+		fputc('\n', to);
+	}
+	print_truth(&view, truth);
+	print_files(&view, files, n_files);
+	fflush(to);
+}

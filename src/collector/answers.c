@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the children answer, what records and samples ask for, and who is told. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collector_internal.h"
+#include "base/cleanup.h"
+#include "base/counters.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#define STORE_BYTES (512u << 20)
+#define MAX_PROCESSES (256u << 10)
+#define RESCAN_INTERVAL_NS NSEC_PER_SEC
+/* Address space of the resolver: a bound for what hostile files can make of it. */
+#define RESOLVER_MEMORY_BYTES (4ULL << 30)
+
+static void on_scanned_process(void *ctx, const struct message_process *process, const char *cgroup)
+{
+	struct collector *collector = ctx;
+
+	count(COUNTER_scan_processes);
+	attribution_scan_process(collector->attribution, process, cgroup);
+	if (process->tgid == (uint32_t)getpid())
+		collector->own_mnt_ns = process->mnt_ns;
+}
+
+static void on_scanned_mappings(void *ctx, const struct message_mappings *mappings, const char *paths)
+{
+	struct collector *collector = ctx;
+
+	attribution_scan_mappings(collector->attribution, mappings, paths);
+}
+
+static void on_scanned(void *ctx, uint32_t tgid)
+{
+	struct collector *collector = ctx;
+
+	attribution_scan_done(collector->attribution, tgid, collector_now());
+}
+
+static void on_object(void *ctx, const struct message_object_opened *opened, int fd)
+{
+	struct collector *collector = ctx;
+	struct object *object = object_table_get(collector->objects, opened->object);
+
+	if (!object || object->fd >= 0) {
+		cleanup_close(&fd);
+		return;
+	}
+	object->state = opened->err ? OBJECT_FAILED : OBJECT_OPEN;
+	object->err = opened->err;
+	object->fd = fd;
+	object->file_dev = opened->dev;
+	object->file_ino = opened->ino;
+	object->file_size = opened->size;
+	object->file_mtime_ns = opened->mtime_ns;
+	count(opened->err ? COUNTER_objects_failed : COUNTER_objects_opened);
+	if (opened->err)
+		log_write(LOG_DEBUG, COLLECTOR_MODULE, "%s not opened: %s", object->path, err_name(opened->err));
+	resolver_link_object(collector->resolver, object);
+}
+
+static void on_kernel_symbols(void *ctx, const struct message_kernel_symbols *symbols, int fd)
+{
+	struct collector *collector = ctx;
+
+	if (symbols->err)
+		log_write(LOG_WARN, COLLECTOR_MODULE, "no kernel symbols, kernel frames stay unnamed: %s",
+			  err_name(symbols->err));
+	else if (symbols->is_restricted)
+		log_write(
+			LOG_WARN, COLLECTOR_MODULE,
+			"the kernel hides its addresses: kernel frames are [kernel restricted]; give CAP_SYSLOG or set "
+			"kernel.kptr_restrict to 0");
+	resolver_link_kernel_symbols(collector->resolver, symbols, fd);
+}
+
+static void on_kernel_symbols_ready(void *ctx)
+{
+	struct collector *collector = ctx;
+
+	if (!collector->kernel_symbols_ns)
+		collector->kernel_symbols_ns = collector_now();
+}
+
+static void want_object(void *ctx, struct object *object, struct process *process, const struct mapping *mapping)
+{
+	struct message_open_object request = {.object = object->id, .mnt_ns = object->mnt_ns};
+	struct process *others[OPEN_CANDIDATES];
+	struct collector *collector = ctx;
+	size_t n;
+
+	if (object->kind != OBJECT_FILE) { /* nothing to open */
+		object->state = OBJECT_OPEN;
+		resolver_link_object(collector->resolver, object);
+		return;
+	}
+	object->state = OBJECT_WANTED;
+	request.dev = object->dev;
+	request.ino = object->ino;
+	request.candidate[request.candidates++] = (struct message_candidate){
+		.tgid = process->tgid,
+		.start_boottime_ns = process->start_boottime_ns,
+		.map_start = mapping->start,
+		.map_limit = mapping->limit,
+	};
+	n = registry_in_mount_namespace(collector->registry, object->mnt_ns, others, OPEN_CANDIDATES);
+	for (size_t i = 0; i < n && request.candidates < OPEN_CANDIDATES; i++)
+		if (others[i] != process)
+			request.candidate[request.candidates++] = (struct message_candidate){
+				.tgid = others[i]->tgid, .start_boottime_ns = others[i]->start_boottime_ns};
+	if (opener_link_open(collector->opener, &request, object->path)) {
+		object->state = OBJECT_FAILED;
+		object->err = -ENOBUFS;
+		count(COUNTER_objects_failed);
+	}
+}
+
+static void want_scan(void *ctx, struct process *process)
+{
+	struct collector *collector = ctx;
+
+	opener_link_scan(collector->opener, process->tgid);
+}
+
+static void on_ksymbol(void *ctx, const struct sideband_record *record)
+{
+	struct collector *collector = ctx;
+	struct batch_ksymbol *symbol;
+	size_t at = collector->ksymbol_names.len;
+
+	if (record->ksymbol.is_unregister || at > UINT32_MAX)
+		return;
+	buf_append(&collector->ksymbol_names, record->ksymbol.name, strlen(record->ksymbol.name) + 1);
+	symbol = collector->ksymbol_names.err ? NULL : vec_push(&collector->ksymbols);
+	if (symbol)
+		*symbol = (struct batch_ksymbol){
+			.address = record->ksymbol.address, .len = record->ksymbol.len, .name = (uint32_t)at};
+}
+
+/* What was lost is read from /proc: once for all losses of a moment. */
+static void on_records_lost(void *ctx)
+{
+	struct collector *collector = ctx;
+	uint64_t now_ns = collector_now();
+
+	if (now_ns < collector->next_rescan_ns)
+		return;
+	collector->next_rescan_ns = now_ns + RESCAN_INTERVAL_NS;
+	log_write(LOG_INFO, COLLECTOR_MODULE, "perf records were lost: reading /proc again");
+	opener_link_scan(collector->opener, 0);
+}
+
+void collector_hold_new_roots(struct collector *collector)
+{
+	uint32_t tgid, mnt_ns;
+
+	while (registry_next_new_mount_namespace(collector->registry, &tgid, &mnt_ns))
+		if (mnt_ns != collector->own_mnt_ns)
+			opener_link_hold_root(collector->opener, tgid, mnt_ns);
+}
+
+int collector_make_tables(struct collector *collector)
+{
+	struct registry_options registry = {.max_processes = MAX_PROCESSES};
+	struct attribution_options attribution = {.want_object = want_object,
+						  .want_scan = want_scan,
+						  .on_ksymbol = on_ksymbol,
+						  .on_records_lost = on_records_lost,
+						  .ctx = collector};
+	int err = object_table_new(FRAME_OBJECT_MAX, &collector->objects);
+
+	registry.objects = collector->objects;
+	if (!err)
+		err = registry_new(&registry, &collector->registry);
+	if (!err)
+		err = stack_store_new(STORE_BYTES, &collector->store);
+	if (err)
+		return err;
+	attribution.registry = collector->registry;
+	attribution.objects = collector->objects;
+	attribution.store = collector->store;
+	return attribution_new(&attribution, &collector->attribution);
+}
+
+int collector_start_children(struct collector *collector)
+{
+	const struct opener_events opener_events = {.process = on_scanned_process,
+						    .mappings = on_scanned_mappings,
+						    .scanned = on_scanned,
+						    .object = on_object,
+						    .kernel_symbols = on_kernel_symbols,
+						    .output_prepared = delivery_output_prepared,
+						    .output_written = delivery_output_written,
+						    .ctx = collector};
+	const struct resolver_events resolver_events = {.output = delivery_output,
+							.summary = delivery_summary,
+							.done = delivery_built,
+							.kernel_symbols_ready = on_kernel_symbols_ready,
+							.ctx = collector};
+	struct worker_options worker = {
+		.role = ROLE_OPENER, .invoker = collector->invoker, .epoll_fd = collector->epoll_fd};
+	int err;
+
+	worker.epoll_tag = TAG_OPENER;
+	err = opener_link_new(&worker, &opener_events, collector_now(), &collector->opener);
+	if (err)
+		return err;
+	worker.role = ROLE_RESOLVER;
+	worker.epoll_tag = TAG_RESOLVER;
+	worker.memory_bytes = RESOLVER_MEMORY_BYTES;
+	return resolver_link_new(&worker, &resolver_events, collector->objects, collector_now(), &collector->resolver);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/attribution.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/vec.h"
+#include "collector/record_dictionary.h"
+
+#define DICTIONARY_BYTES (64u << 20)
+#define MAX_PENDING (1u << 20)
+#define MAX_WAITING (256u << 10)
+#define MAX_SCANS (256u << 10)
+/* How long a sample waits for the mappings of its process. */
+#define SCAN_PATIENCE_NS (2 * NSEC_PER_SEC)
+
+struct pending_vec VEC(struct sample_record);
+
+/* A sample whose process is known and whose mappings are asked for. */
+struct waiting {
+	struct sample_record sample;
+	struct process *process;
+	uint64_t deadline_ns;
+};
+struct waiting_vec VEC(struct waiting);
+
+/* One message of a scan, with a copy of its bytes. */
+struct scanned {
+	uint64_t mono_ns;
+	uint16_t type; /* MESSAGE_PROCESS, MESSAGE_MAPPINGS or MESSAGE_SCAN_DONE */
+	uint32_t tgid; /* of SCAN_DONE */
+	void *fixed;
+	char *text; /* the cgroup, or the paths */
+};
+struct scanned_vec VEC(struct scanned);
+
+struct attribution {
+	struct attribution_options options;
+	struct attribution_stats stats;
+	struct record_dictionary *dictionary;
+	struct pending_vec pending;
+	struct waiting_vec waiting;
+	struct scanned_vec scans; /* in the order in which they came */
+};
+
+int attribution_new(const struct attribution_options *options, struct attribution **ret)
+{
+	struct attribution *attribution = calloc(1, sizeof(*attribution));
+	int err;
+
+	if (!attribution)
+		return -ENOMEM;
+	attribution->options = *options;
+	vec_init(&attribution->pending, MAX_PENDING);
+	vec_init(&attribution->waiting, MAX_WAITING);
+	vec_init(&attribution->scans, MAX_SCANS);
+	err = record_dictionary_new(DICTIONARY_BYTES, &attribution->dictionary);
+	if (err) {
+		attribution_free(attribution);
+		return err;
+	}
+	*ret = attribution;
+	return 0;
+}
+
+static void scanned_release(struct scanned *scanned)
+{
+	free(scanned->fixed);
+	free(scanned->text);
+}
+
+void attribution_free(struct attribution *attribution)
+{
+	if (!attribution)
+		return;
+	record_dictionary_free(attribution->dictionary);
+	vec_for_each (&attribution->scans, scanned)
+		scanned_release(scanned);
+	vec_release(&attribution->scans);
+	vec_release(&attribution->pending);
+	vec_release(&attribution->waiting);
+	free(attribution);
+}
+
+/* A record that cannot be kept makes orphans of its samples: counted there. */
+static void on_process(void *ctx, const struct process_record *record)
+{
+	struct attribution *attribution = ctx;
+
+	record_dictionary_add_process(attribution->dictionary, record);
+}
+
+static void on_stack(void *ctx, const struct stack_record *record)
+{
+	struct attribution *attribution = ctx;
+
+	record_dictionary_add_stack(attribution->dictionary, record);
+}
+
+static void on_sample(void *ctx, const struct sample_record *record)
+{
+	struct attribution *attribution = ctx;
+	struct sample_record *slot = vec_push(&attribution->pending);
+
+	attribution->stats.received++;
+	if (slot)
+		*slot = *record;
+	else
+		attribution->stats.lost[LOSS_store_full]++;
+}
+
+struct sampler_sink attribution_sink(struct attribution *attribution)
+{
+	return (struct sampler_sink){.process = on_process, .stack = on_stack, .sample = on_sample, .ctx = attribution};
+}
+
+/* The word of one frame: an address in a file becomes the file and the offset in it. false: the address is in no
+ * mapping. Anonymous code has no file: its address stays. */
+static bool locate_frame(struct attribution *attribution, struct process *process, uint64_t word, uint64_t *ret)
+{
+	int is_return = frame_is_return(word);
+	uint64_t ip = frame_address(word), offset;
+	const struct mapping *mapping = process_find_mapping(process, ip - (uint64_t)is_return);
+	struct object *object;
+
+	if (!mapping)
+		return false;
+	*ret = word;
+	object = object_table_get(attribution->options.objects, mapping->object);
+	if (!object || object->kind == OBJECT_ANONYMOUS)
+		return true;
+	if (object->state == OBJECT_UNSEEN)
+		attribution->options.want_object(attribution->options.ctx, object, process, mapping);
+	offset = ip - mapping->start + mapping->file_off;
+	if (offset <= FRAME_OFFSET_MAX)
+		*ret = frame_from_object(FRAME_FILE, object->id, offset, is_return);
+	return true;
+}
+
+/* Locates all frames. A frame-pointer walk may be led astray: a caller outside every executable mapping is none, and
+ * the stack ends there. Of a process whose mappings never became known nothing can be said, so its addresses stay. */
+static void locate_stack(struct attribution *attribution, struct process *process, const struct stack_record *record,
+			 uint64_t *words, struct stored_stack *ret)
+{
+	bool has_mappings = process_has_mappings(process);
+	uint16_t n;
+
+	*ret = (struct stored_stack){.words = words, .end = record->end};
+	for (n = 0; n < record->words; n++) {
+		if (!has_mappings) {
+			words[n] = record->frames[n];
+		} else if (!locate_frame(attribution, process, record->frames[n], &words[n])) {
+			if (n) {
+				ret->end = UNWIND_END_NOT_CODE;
+				break;
+			}
+			words[n] = frame_from_address(0, 0);
+			count(COUNTER_frames_unmapped);
+		}
+	}
+	ret->n = n;
+}
+
+static enum loss loss_of(int err)
+{
+	(void)err; /* no memory and no room are one cause for the user: the store is full */
+	return LOSS_store_full;
+}
+
+static int store_user_stack(struct attribution *attribution, struct process *process,
+			    const struct sample_record *sample, uint32_t *ret_id, uint8_t *ret_end)
+{
+	uint64_t words[MAX_USER_FRAMES];
+	const struct stack_record *record;
+	struct stored_stack stack;
+
+	*ret_id = STACK_NONE;
+	*ret_end = UNWIND_END_NOT_ASKED;
+	if (!sample->user)
+		return 0;
+	record = record_dictionary_stack(attribution->dictionary, sample->user);
+	if (!record || record->words > MAX_USER_FRAMES || record->end >= UNWIND_END_COUNT)
+		return -ENOENT;
+	locate_stack(attribution, process, record, words, &stack);
+	*ret_end = stack.end;
+	return stack_store_add_stack(attribution->options.store, &stack, ret_id);
+}
+
+static int store_kernel_stack(struct attribution *attribution, const struct sample_record *sample, uint32_t *ret_id)
+{
+	const struct stack_record *record;
+	struct stored_stack stack;
+
+	*ret_id = STACK_NONE;
+	if (!sample->kernel)
+		return 0;
+	record = record_dictionary_stack(attribution->dictionary, sample->kernel);
+	if (!record)
+		return -ENOENT;
+	stack = (struct stored_stack){
+		.words = (const uint64_t *)record->frames, .n = record->words, .end = record->end, .is_kernel = 1};
+	return stack_store_add_stack(attribution->options.store, &stack, ret_id);
+}
+
+static void store_sample(struct attribution *attribution, struct process *process, const struct sample_record *sample)
+{
+	const struct process_record *record = record_dictionary_process(attribution->dictionary, sample->process);
+	struct sample_key key;
+	uint8_t end;
+	int err;
+
+	memset(&key, 0, sizeof(key));
+	key.process = process;
+	key.tid = sample->tid;
+	key.source = sample->source;
+	key.cpu = UINT16_MAX;
+	if (record && sample->tid)
+		memcpy(key.thread_comm, record->thread_comm, sizeof(key.thread_comm));
+	err = store_user_stack(attribution, process, sample, &key.user_stack, &end);
+	if (!err)
+		err = store_kernel_stack(attribution, sample, &key.kernel_stack);
+	if (!err)
+		err = stack_store_count(attribution->options.store, &key, 1, sample->weight);
+	if (err) {
+		attribution->stats.lost[err == -ENOENT ? LOSS_orphan : loss_of(err)]++;
+		return;
+	}
+	attribution->stats.stored++;
+	attribution->stats.by_end[end]++;
+}
+
+/* Finds the process; stores the sample, or lets it wait for the process' mappings. */
+static void take_sample(struct attribution *attribution, const struct sample_record *sample, uint64_t now_ns)
+{
+	const struct process_record *record = record_dictionary_process(attribution->dictionary, sample->process);
+	struct process *process;
+	struct waiting *waiting;
+	bool had_samples;
+
+	if (!record) {
+		attribution->stats.lost[LOSS_orphan]++;
+		return;
+	}
+	process = registry_attribute(attribution->options.registry, record, sample->mono_ns);
+	if (!process) {
+		attribution->stats.lost[LOSS_process_table_full]++;
+		return;
+	}
+	had_samples = process->has_stored_samples;
+	process->has_stored_samples = true;
+	attribution->stats.processes += !had_samples;
+	if (!attribution->stats.first_stored_ns)
+		attribution->stats.first_stored_ns = now_ns;
+	if (process->needs_scan && sample->user) {
+		if (!process->scan_asked)
+			attribution->options.want_scan(attribution->options.ctx, process);
+		process->scan_asked = true;
+		waiting = vec_push(&attribution->waiting);
+		if (waiting) {
+			*waiting = (struct waiting){
+				.sample = *sample, .process = process, .deadline_ns = now_ns + SCAN_PATIENCE_NS};
+			return;
+		}
+	}
+	store_sample(attribution, process, sample);
+}
+
+/* Stores the waiting samples that are due: their process was scanned, or patience ended. */
+static void store_waiting(struct attribution *attribution, uint64_t now_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < attribution->waiting.len; i++) {
+		struct waiting *waiting = &attribution->waiting.items[i];
+
+		if (waiting->process->needs_scan && now_ns < waiting->deadline_ns)
+			attribution->waiting.items[kept++] = *waiting;
+		else
+			store_sample(attribution, waiting->process, &waiting->sample);
+	}
+	attribution->waiting.len = kept;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct sample_record *x = a, *y = b;
+
+	return (x->mono_ns > y->mono_ns) - (x->mono_ns < y->mono_ns);
+}
+
+static void apply_records(struct attribution *attribution, struct sideband *sideband, uint64_t until_ns)
+{
+	const struct attribution_options *options = &attribution->options;
+	struct sideband_record record;
+
+	while (sideband_next(sideband, until_ns, &record)) {
+		switch (record.type) {
+		case SIDEBAND_KSYMBOL:
+			options->on_ksymbol(options->ctx, &record);
+			break;
+		case SIDEBAND_LOST:
+			options->on_records_lost(options->ctx);
+			break;
+		default:
+			registry_apply(options->registry, &record);
+		}
+	}
+}
+
+/* --- scans -------------------------------------------------------------------------------------------------------- */
+
+static int keep_scanned(struct attribution *attribution, struct scanned scanned, const void *fixed, size_t fixed_len,
+			const char *text, size_t text_len)
+{
+	struct scanned *slot;
+
+	scanned.fixed = malloc(fixed_len + 1);
+	scanned.text = malloc(text_len + 1);
+	slot = scanned.fixed && scanned.text ? vec_push(&attribution->scans) : NULL;
+	if (!slot) {
+		scanned_release(&scanned);
+		return -ENOMEM;
+	}
+	memcpy(scanned.fixed, fixed, fixed_len);
+	memcpy(scanned.text, text, text_len);
+	scanned.text[text_len] = 0;
+	*slot = scanned;
+	return 0;
+}
+
+int attribution_scan_process(struct attribution *attribution, const struct message_process *process, const char *cgroup)
+{
+	const struct scanned scanned = {.mono_ns = process->scanned_mono_ns, .type = MESSAGE_PROCESS};
+
+	return keep_scanned(attribution, scanned, process, sizeof(*process), cgroup, strlen(cgroup));
+}
+
+int attribution_scan_mappings(struct attribution *attribution, const struct message_mappings *mappings,
+			      const char *paths)
+{
+	const struct scanned scanned = {.mono_ns = mappings->scanned_mono_ns, .type = MESSAGE_MAPPINGS};
+	size_t paths_len = 0;
+
+	for (uint32_t i = 0; i < mappings->n; i++)
+		paths_len += mappings->mappings[i].path_len;
+	return keep_scanned(attribution, scanned, mappings,
+			    sizeof(*mappings) + mappings->n * sizeof(mappings->mappings[0]), paths, paths_len);
+}
+
+int attribution_scan_done(struct attribution *attribution, uint32_t tgid, uint64_t now_ns)
+{
+	const struct scanned scanned = {.mono_ns = now_ns, .type = MESSAGE_SCAN_DONE, .tgid = tgid};
+
+	return keep_scanned(attribution, scanned, "", 0, "", 0);
+}
+
+static void apply_scanned(struct attribution *attribution, const struct scanned *scanned)
+{
+	struct registry *registry = attribution->options.registry;
+	struct process *process;
+
+	switch (scanned->type) {
+	case MESSAGE_PROCESS:
+		registry_add_scanned(registry, scanned->fixed, scanned->text);
+		break;
+	case MESSAGE_MAPPINGS:
+		registry_add_scanned_mappings(registry, scanned->fixed, scanned->text);
+		break;
+	case MESSAGE_SCAN_DONE:
+		/* All generations of the pid: whoever waits has what is to be had. */
+		for (process = registry_find(registry, scanned->tgid); process; process = process->older)
+			process->needs_scan = false;
+		break;
+	}
+}
+
+static void apply_scans(struct attribution *attribution, uint64_t until_ns)
+{
+	struct scanned_vec *scans = &attribution->scans;
+	size_t done = 0;
+
+	for (; done < scans->len && scans->items[done].mono_ns <= until_ns; done++) {
+		apply_scanned(attribution, &scans->items[done]);
+		scanned_release(&scans->items[done]);
+	}
+	if (!done)
+		return;
+	memmove(scans->items, scans->items + done, (scans->len - done) * sizeof(*scans->items));
+	scans->len -= done;
+}
+
+/* --- time -----------------------------------------------------------------------------------------------------------
+ */
+
+void attribution_step(struct attribution *attribution, struct sideband *sideband, uint64_t until_ns, uint64_t now_ns)
+{
+	struct pending_vec *pending = &attribution->pending;
+	size_t done = 0;
+
+	if (pending->len)
+		qsort(pending->items, pending->len, sizeof(*pending->items), by_time);
+	while (done < pending->len && pending->items[done].mono_ns <= until_ns) {
+		apply_records(attribution, sideband, pending->items[done].mono_ns);
+		take_sample(attribution, &pending->items[done], now_ns);
+		done++;
+	}
+	apply_records(attribution, sideband, until_ns);
+	apply_scans(attribution, until_ns);
+	if (done) {
+		memmove(pending->items, pending->items + done, (pending->len - done) * sizeof(*pending->items));
+		pending->len -= done;
+	}
+	store_waiting(attribution, now_ns);
+}
+
+void attribution_flush(struct attribution *attribution)
+{
+	store_waiting(attribution, UINT64_MAX);
+}
+
+size_t attribution_waiting(const struct attribution *attribution)
+{
+	return attribution->waiting.len;
+}
+
+void attribution_next_epoch(struct attribution *attribution)
+{
+	record_dictionary_next_epoch(attribution->dictionary);
+}
+
+void attribution_get_stats(const struct attribution *attribution, struct attribution_stats *ret)
+{
+	*ret = attribution->stats;
+}
+
+size_t attribution_memory_bytes(const struct attribution *attribution)
+{
+	return record_dictionary_memory_bytes(attribution->dictionary) +
+	       attribution->pending.cap * sizeof(*attribution->pending.items) +
+	       attribution->waiting.cap * sizeof(*attribution->waiting.items);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The recording in progress, shared by the parts of the collector: collector.c (sequence), loop.c (epoll and clock),
+ * answers.c (what children, records and samples tell), delivery.c (destinations, batch, files), truth.c (what it was
+ * worth). */
+#pragma once
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "collector/attribution.h"
+#include "collector/collector.h"
+#include "collector/command.h"
+#include "collector/opener_link.h"
+#include "collector/resolver_link.h"
+#include "ipc/confine.h"
+
+#define COLLECTOR_MODULE "collector"
+
+/* Who an epoll event is for. */
+enum collector_tag { TAG_SIGNAL, TAG_SAMPLER, TAG_SIDEBAND, TAG_OPENER, TAG_RESOLVER };
+
+struct ksymbol_vec VEC(struct batch_ksymbol);
+struct file_vec VEC(struct report_file);
+
+struct collector {
+	const struct collector_options *options;
+	struct problem *problem; /* of the caller */
+	struct invoker invoker;
+	int nice; /* that we were started with: the command's */
+	struct log_limit cpus_limit;
+	int epoll_fd, signal_fd, usage_fd, busy_fd;
+
+	struct object_table *objects;
+	struct registry *registry;
+	struct stack_store *store;
+	struct attribution *attribution;
+	struct sideband *sideband;
+	struct sampler *sampler;
+	struct opener_link *opener;
+	struct resolver_link *resolver;
+	struct command command;
+
+	struct ksymbol_vec ksymbols;
+	struct buf ksymbol_names;
+	uint32_t own_mnt_ns; /* of the newest scan of ourselves; 0: not known yet */
+
+	/* Times, CLOCK_MONOTONIC. */
+	uint64_t start_ns, stop_ns, next_drain_ns, next_cpus_ns, next_usage_ns, next_epoch_ns, next_progress_ns,
+		next_rescan_ns;
+	uint64_t start_wall_ns, start_busy_ns, stop_busy_ns, kernel_symbols_ns;
+	uint64_t peak_bytes;
+	bool is_interrupted;
+
+	/* Destinations and files. */
+	uint32_t outputs_prepared, writes_pending, outputs_failed;
+	uint64_t samples_unwritten;
+	struct file_vec files;
+	bool is_built;
+	struct message_batch_done built;
+	struct summary summary;
+	int output_err; /* first failure of a destination */
+};
+
+static inline uint64_t collector_now(void)
+{
+	return clock_mono_ns(&clock_system);
+}
+
+/* loop.c: opens the epoll and takes over signals; watches a descriptor; one round, at most until the next drain; all
+ * rings read and what is older than until_ns attributed; the sampler told who we are. */
+int loop_open(struct collector *collector);
+int loop_watch(const struct collector *collector, int fd, enum collector_tag tag);
+void loop_pump(struct collector *collector);
+void loop_drain(struct collector *collector, uint64_t until_ns, uint64_t now_ns);
+void loop_tell_self(struct collector *collector);
+
+/* answers.c */
+int collector_make_tables(struct collector *collector);
+int collector_start_children(struct collector *collector);
+void collector_hold_new_roots(struct collector *collector);
+
+/* delivery.c: prepares all destinations and waits for it; has the batch made and all files written. */
+int delivery_prepare(struct collector *collector);
+int delivery_finish(struct collector *collector);
+void delivery_output_prepared(void *ctx, uint32_t output, int err, const char *path);
+void delivery_output_written(void *ctx, uint32_t output, int err, const char *path, uint64_t bytes);
+void delivery_output(void *ctx, const struct message_output *output, const char *name, int fd);
+void delivery_summary(void *ctx, int fd);
+void delivery_built(void *ctx, const struct message_batch_done *done);
+
+/* truth.c */
+void truth_measure_memory(struct collector *collector);
+void truth_tell(const struct collector *collector, struct truth *ret);

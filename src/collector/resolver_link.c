@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/resolver_link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "ipc/channel.h"
+
+#define MODULE "collector"
+/* Of a file that takes longer than this to index, the names are given up. */
+#define PARSE_DEADLINE_NS (10 * NSEC_PER_SEC)
+/* Between two outputs of a batch. */
+#define BATCH_DEADLINE_NS (60 * NSEC_PER_SEC)
+/* Outside kills while one object was parsed: then it may be the kernel's out-of-memory killer, and the object's doing.
+ */
+#define MAX_STRIKES 3
+/* A batch is sent to this many resolvers before it fails. */
+#define MAX_BATCH_TRIES 25
+/* Object 0 in PARSED stands for the kernel's symbols. */
+#define KERNEL_SYMBOLS_OBJECT 0
+
+struct resolver_link {
+	struct worker worker;
+	struct resolver_events events;
+	struct object_table *objects;
+	struct message_kernel_symbols symbols;
+	int symbols_fd;
+	bool has_symbols;
+	uint32_t parsing; /* object that the resolver said it looks into; 0: none */
+	/* Objects from this id on wait for room in the channel, and the batch behind them; 0: none wait. */
+	uint32_t next_unsent;
+	bool is_batch_unsent;
+	/* The batch under way. */
+	uint64_t batch;
+	int batch_fd; /* -1: none */
+	uint32_t outputs_seen, batch_tries;
+};
+
+int resolver_link_new(const struct worker_options *worker, const struct resolver_events *events,
+		      struct object_table *objects, uint64_t now_ns, struct resolver_link **ret)
+{
+	struct resolver_link *link = calloc(1, sizeof(*link));
+	int err;
+
+	if (!link)
+		return -ENOMEM;
+	link->events = *events;
+	link->objects = objects;
+	link->symbols_fd = link->batch_fd = -1;
+	worker_init(&link->worker, worker);
+	err = worker_start(&link->worker, now_ns);
+	if (err) {
+		resolver_link_free(link);
+		return err;
+	}
+	*ret = link;
+	return 0;
+}
+
+void resolver_link_free(struct resolver_link *link)
+{
+	if (!link)
+		return;
+	worker_stop(&link->worker, 500);
+	cleanup_close(&link->symbols_fd);
+	cleanup_close(&link->batch_fd);
+	free(link);
+}
+
+static void send_kernel_symbols(struct resolver_link *link)
+{
+	/* Each resolver reads from the start; the offset is shared with the one before. */
+	if (link->symbols_fd >= 0)
+		lseek(link->symbols_fd, 0, SEEK_SET);
+	worker_send(&link->worker, MESSAGE_KERNEL_SYMBOLS, 0, &link->symbols, sizeof(link->symbols), link->symbols_fd);
+}
+
+void resolver_link_kernel_symbols(struct resolver_link *link, const struct message_kernel_symbols *symbols, int fd)
+{
+	cleanup_close(&link->symbols_fd);
+	link->symbols = *symbols;
+	link->symbols_fd = fd;
+	link->has_symbols = true;
+	send_kernel_symbols(link);
+}
+
+static int send_object(struct resolver_link *link, const struct object *object)
+{
+	struct {
+		struct message_object head;
+		char path[MESSAGE_MAX_PATH];
+	} message = {0};
+	bool is_quarantined = object->flags & OBJECT_QUARANTINED;
+	size_t len = strlen(object->path);
+
+	if (len > sizeof(message.path))
+		len = sizeof(message.path);
+	message.head = (struct message_object){
+		.object = object->id,
+		.kind = object->kind,
+		.flags = object->flags,
+		.err = object->err,
+		.dev = object->file_dev,
+		.ino = object->file_ino,
+		.size = object->file_size,
+		.mtime_ns = object->file_mtime_ns,
+		.expected_dev = object->dev,
+		.expected_ino = object->ino,
+		.build_id_len = object->build_id_len,
+		.path_len = (uint32_t)len,
+	};
+	memcpy(message.head.build_id, object->build_id, sizeof(message.head.build_id));
+	memcpy(message.path, object->path, len);
+	return worker_send(&link->worker, MESSAGE_OBJECT, 0, &message, sizeof(message.head) + len,
+			   is_quarantined ? -1 : object->fd);
+}
+
+static bool is_sendable(const struct object *object)
+{
+	return object && (object->state == OBJECT_OPEN || object->state == OBJECT_FAILED);
+}
+
+static void send_batch(struct resolver_link *link)
+{
+	const struct message_batch batch = {.batch = link->batch, .skip = link->outputs_seen};
+
+	worker_send(&link->worker, MESSAGE_BATCH, 0, &batch, sizeof(batch), link->batch_fd);
+}
+
+/* Sends what waits, as far as the channel has room: objects in the order of their ids, then the batch that needs them.
+ */
+static void send_backlog(struct resolver_link *link)
+{
+	uint32_t n = object_table_count(link->objects);
+
+	for (; link->next_unsent && link->next_unsent <= n; link->next_unsent++) {
+		const struct object *object = object_table_get(link->objects, link->next_unsent);
+
+		if (is_sendable(object) && send_object(link, object))
+			return;
+	}
+	link->next_unsent = 0;
+	if (link->is_batch_unsent)
+		send_batch(link);
+	link->is_batch_unsent = false;
+}
+
+void resolver_link_object(struct resolver_link *link, const struct object *object)
+{
+	if (link->next_unsent && object->id >= link->next_unsent)
+		return; /* its turn comes */
+	if (send_object(link, object) == -ENOBUFS)
+		link->next_unsent = object->id;
+}
+
+int resolver_link_batch(struct resolver_link *link, uint64_t batch, int memfd, uint64_t now_ns)
+{
+	if (link->batch_fd >= 0)
+		return -EBUSY;
+	link->batch = batch;
+	link->batch_fd = memfd;
+	link->outputs_seen = 0;
+	link->batch_tries = 1;
+	link->worker.last_heard_ns = now_ns;
+	link->is_batch_unsent = true;
+	send_backlog(link);
+	return 0;
+}
+
+void resolver_link_ping(struct resolver_link *link)
+{
+	if (link->batch_fd < 0)
+		worker_ping(&link->worker);
+}
+
+static void finish_batch(struct resolver_link *link, const struct message_batch_done *done)
+{
+	close(take_fd(&link->batch_fd));
+	link->events.done(link->events.ctx, done);
+}
+
+static void on_output(struct resolver_link *link, const struct message *message)
+{
+	const struct message_output *output = message->payload;
+	char name[256];
+	size_t len = output->name_len < sizeof(name) ? output->name_len : sizeof(name) - 1;
+
+	/* A resolver that died after it sent this one counts from `skip` as we do. */
+	if (output->batch != link->batch || output->sequence != link->outputs_seen)
+		return;
+	memcpy(name, output + 1, len);
+	name[len] = 0;
+	link->outputs_seen++;
+	link->events.output(link->events.ctx, output, name, message->fd);
+}
+
+static void on_parsed(struct resolver_link *link, const struct message_parsed *parsed)
+{
+	struct object *object = object_table_get(link->objects, parsed->object);
+
+	link->parsing = 0;
+	if (parsed->object == KERNEL_SYMBOLS_OBJECT)
+		link->events.kernel_symbols_ready(link->events.ctx);
+	if (object && parsed->err) {
+		count(COUNTER_objects_failed);
+		log_write(LOG_DEBUG, MODULE, "no names from %s: %s", object->path, err_name(parsed->err));
+	}
+}
+
+static void on_message(void *ctx, struct message *message)
+{
+	struct resolver_link *link = ctx;
+	const struct message_batch_done *done;
+
+	switch (message->type) {
+	case MESSAGE_PARSING:
+		link->parsing = ((const struct message_parsing *)message->payload)->object;
+		break;
+	case MESSAGE_PARSED:
+		on_parsed(link, message->payload);
+		break;
+	case MESSAGE_OUTPUT:
+		on_output(link, message);
+		break;
+	case MESSAGE_SUMMARY:
+		link->events.summary(link->events.ctx, message->fd);
+		break;
+	case MESSAGE_BATCH_DONE:
+		done = message->payload;
+		if (link->batch_fd >= 0 && done->batch == link->batch)
+			finish_batch(link, done);
+		break;
+	default:
+		count(COUNTER_bad_messages);
+	}
+}
+
+/* Decides what the object has to do with the end of its resolver. */
+static void blame(struct resolver_link *link, enum worker_end end)
+{
+	struct object *object = object_table_get(link->objects, link->parsing);
+
+	link->parsing = 0;
+	if (!object)
+		return;
+	object->strikes += end == WORKER_END_KILLED ? 1 : MAX_STRIKES;
+	if (object->strikes < MAX_STRIKES)
+		return;
+	object->flags |= OBJECT_QUARANTINED;
+	count(COUNTER_objects_quarantined);
+	log_write(LOG_WARN, MODULE, "%s made the resolver fail: its frames stay unnamed", object->path);
+}
+
+static void resend(struct resolver_link *link)
+{
+	if (link->has_symbols)
+		send_kernel_symbols(link);
+	link->next_unsent = 1;
+	link->is_batch_unsent = link->batch_fd >= 0;
+	send_backlog(link);
+}
+
+static void restart(struct resolver_link *link, bool is_hung, uint64_t now_ns)
+{
+	struct message_batch_done failed = {.batch = link->batch, .err = -EPIPE};
+
+	blame(link, worker_restart(&link->worker, is_hung, now_ns));
+	if (link->batch_fd >= 0 && ++link->batch_tries > MAX_BATCH_TRIES) {
+		finish_batch(link, &failed);
+		return;
+	}
+	resend(link);
+}
+
+void resolver_link_serve(struct resolver_link *link, uint64_t now_ns, bool is_writable)
+{
+	if (worker_serve(&link->worker, now_ns, is_writable, on_message, link))
+		restart(link, false, now_ns);
+	else
+		send_backlog(link);
+}
+
+void resolver_link_tick(struct resolver_link *link, uint64_t now_ns)
+{
+	uint64_t deadline_ns = link->parsing ? PARSE_DEADLINE_NS : BATCH_DEADLINE_NS;
+
+	if (!link->parsing && link->batch_fd < 0)
+		link->worker.last_heard_ns = now_ns;
+	else if (now_ns - link->worker.last_heard_ns > deadline_ns)
+		restart(link, true, now_ns);
+}
+
+struct worker *resolver_link_worker(struct resolver_link *link)
+{
+	return &link->worker;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <sys/resource.h>
+
+#include "collector_internal.h"
+#include "collector/sampler.h"
+#include "collector/sideband.h"
+#include "ipc/usage.h"
+
+void truth_measure_memory(struct collector *collector)
+{
+	struct message_pong own;
+	uint64_t sum;
+
+	usage_read(collector->usage_fd, &own);
+	sum = own.pss_bytes + opener_link_worker(collector->opener)->usage.pss_bytes +
+	      resolver_link_worker(collector->resolver)->usage.pss_bytes;
+	if (sum > collector->peak_bytes)
+		collector->peak_bytes = sum;
+}
+
+static double rusage_seconds(int who)
+{
+	struct rusage usage = {0};
+
+	getrusage(who, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+void truth_tell(const struct collector *collector, struct truth *ret)
+{
+	static const bool is_complete[UNWIND_END_COUNT] = {
+#define UNWIND_END(name, complete, text) [UNWIND_END_##name] = (complete),
+#include "wire/unwind_end.def"
+#undef UNWIND_END
+	};
+	double seconds = (double)(collector->stop_ns - collector->start_ns) / NSEC_PER_SEC;
+	double busy_seconds = (double)(collector->stop_busy_ns - collector->start_busy_ns) / NSEC_PER_SEC;
+	struct attribution_stats attributed;
+	struct sampler_stats sampled;
+	uint64_t first_ns;
+
+	memset(ret, 0, sizeof(*ret));
+	sampler_get_stats(collector->sampler, &sampled);
+	attribution_get_stats(collector->attribution, &attributed);
+	ret->taken = sampled.taken;
+	ret->delivered = attributed.stored;
+	for (size_t i = 0; i < LOSS_COUNT; i++)
+		ret->lost[i] = sampled.lost[i] + attributed.lost[i];
+	for (size_t i = 0; i < UNWIND_END_COUNT; i++) {
+		ret->stacks_by_end[i] = attributed.by_end[i];
+		ret->stacks_complete += is_complete[i] ? attributed.by_end[i] : 0;
+	}
+	ret->frames_named = collector->built.frames_named;
+	ret->frames_unnamed = collector->built.frames_unnamed;
+	ret->seconds = seconds;
+	ret->hz_wanted = collector->options->sampler.rate_hz;
+	ret->expected = (uint64_t)(seconds * ret->hz_wanted * sampled.cpus);
+	ret->ran = sampled.ran;
+	if (busy_seconds > 0)
+		ret->hz_achieved = (double)(sampled.ran - sampled.idle) / busy_seconds;
+	ret->idle_share = ret->expected ? 1 - (double)(sampled.ran - sampled.idle) / (double)ret->expected : -1;
+	if (ret->idle_share < 0 && ret->expected)
+		ret->idle_share = 0;
+	ret->self_samples = sampled.self;
+	/* Names of the kernel belong to a sample that can be delivered. */
+	first_ns = attributed.first_stored_ns;
+	if (first_ns && collector->kernel_symbols_ns > first_ns)
+		first_ns = collector->kernel_symbols_ns;
+	ret->first_sample_ms =
+		first_ns ? (double)(first_ns - collector->options->program_start_ns) / NSEC_PER_MSEC : -1;
+	ret->user_cpu_seconds =
+		rusage_seconds(RUSAGE_SELF) + (double)(worker_cpu_ns(opener_link_worker(collector->opener)) +
+						       worker_cpu_ns(resolver_link_worker(collector->resolver))) /
+						      NSEC_PER_SEC;
+	ret->bpf_seconds = (double)sampled.bpf_ns / NSEC_PER_SEC;
+	ret->bpf_is_estimated = sampled.bpf_ns_is_estimated;
+	ret->peak_memory_bytes = collector->peak_bytes + sideband_ring_bytes(collector->sideband);
+	ret->bpf_map_bytes = sampled.map_bytes;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hostprof: one program in several roles. What the user starts is the collector; the others are this program again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/options.h"
+#include "cli/record.h"
+#include "ipc/child.h"
+#include "opener/opener.h"
+#include "resolver/resolver.h"
+
+#define EXIT_USAGE 2
+
+/* A descriptor that is closed at the start would be given to the first file opened, and written to as stderr. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t start_ns = clock_mono_ns(&clock_system);
+	enum role role = role_from_argv(argc, argv);
+	enum options_command command;
+	int err;
+	static struct record_options options; /* large */
+
+	open_standard_descriptors();
+	child_set_up(role);
+	switch (role) {
+	case ROLE_OPENER:
+		return opener_main(CHILD_CHANNEL_FD);
+	case ROLE_RESOLVER:
+		return resolver_main(CHILD_CHANNEL_FD);
+	case ROLE_COLLECTOR:
+	case ROLE_COUNT:
+		break;
+	}
+	err = options_parse(argc, argv, &options, &command);
+	if (err)
+		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+	if (command == OPTIONS_EXIT)
+		return EXIT_SUCCESS;
+	if (options.quiet)
+		log_set_level(LOG_ERROR);
+	else if (options.verbose)
+		log_set_level(options.verbose > 1 ? LOG_DEBUG : LOG_INFO);
+	return record_run(&options, start_ns);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* words of the batch          frames                      strings
+ *
+ *   word 0 ─────────────┐     ┌ name, system name, ──┐     interned once
+ *   word 1 ───────────┐ └───► │ module, object, offset├──► "memcpy" "libc.so.6" …
+ *   word 2 (as 0) ────┼─────► └ …                    ┘
+ *
+ * `frame_of[i]` is the frame of the batch's i-th word, so that after the naming nobody hashes again. */
+#include "resolver/frame_names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/intern.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "resolver/object_cache.h"
+#include "symbol/ksyms.h"
+
+#define MAX_FRAMES (8u << 20)
+#define MAX_STRING_BYTES (512u << 20)
+
+struct frame_vec VEC(struct frame_name);
+
+struct frame_names {
+	const struct batch *batch;
+	struct frame_vec frames;
+	struct intern *strings;
+	uint32_t *frame_of;
+};
+
+/* What makes two words the same frame. */
+struct frame_key {
+	uint64_t word;
+	uint32_t is_kernel, is_return;
+};
+
+struct naming {
+	struct frame_names *names;
+	struct object_cache *cache;
+	const struct ksyms *ksyms;
+	uint32_t *object_index; /* object id -> index into batch objects */
+	uint32_t object_ids;	/* length of object_index */
+	struct object_name scratch;
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static int intern_names(struct naming *naming, struct frame_name *frame, const char *name, const char *system_name,
+			const char *module)
+{
+	int err = intern_add_str(naming->names->strings, name, &frame->name);
+
+	if (!err)
+		err = intern_add_str(naming->names->strings, system_name, &frame->system_name);
+	if (!err)
+		err = intern_add_str(naming->names->strings, module, &frame->module);
+	return err;
+}
+
+static int name_kernel_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
+{
+	uint64_t address = key->word - key->is_return;
+	char module[80], unnamed[80];
+	struct ksym sym;
+
+	frame->is_kernel = true;
+	frame->object = BATCH_NONE;
+	frame->offset = address;
+	if (!naming->ksyms)
+		return intern_names(naming, frame, "[kernel restricted]", "", "[kernel]");
+	if (ksyms_find(naming->ksyms, address, &sym)) {
+		snprintf(unnamed, sizeof(unnamed), "[kernel]+0x%llx", (unsigned long long)address);
+		return intern_names(naming, frame, unnamed, "", "[kernel]");
+	}
+	frame->is_named = true;
+	snprintf(module, sizeof(module), "[%s]", sym.module[0] ? sym.module : "kernel");
+	return intern_names(naming, frame, sym.name, sym.name, module);
+}
+
+static int name_user_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
+{
+	const struct batch *batch = naming->names->batch;
+	uint32_t id = (uint32_t)frame_object_id(key->word), object;
+	char unnamed[80];
+
+	frame->object = BATCH_NONE;
+	if (frame_kind(key->word) != FRAME_FILE || id >= naming->object_ids || naming->object_index[id] == BATCH_NONE) {
+		frame->offset = frame_address(key->word);
+		if (!frame->offset)
+			return intern_names(naming, frame, "[unknown]", "", "");
+		frame->offset -= key->is_return;
+		snprintf(unnamed, sizeof(unnamed), "[anon]+0x%llx", (unsigned long long)frame->offset);
+		return intern_names(naming, frame, unnamed, "", "[anon]");
+	}
+	object = naming->object_index[id];
+	frame->object = object;
+	frame->offset = frame_offset(key->word) - (frame_offset(key->word) ? key->is_return : 0);
+	object_cache_name(naming->cache, id, frame_offset(key->word), (int)key->is_return, &naming->scratch);
+	frame->is_named = naming->scratch.is_named;
+	return intern_names(naming, frame, naming->scratch.name, naming->scratch.system_name,
+			    base_name(batch_string(batch, batch->objects[object].path)));
+}
+
+static int name_word(struct naming *naming, struct map *seen, const struct frame_key *key, uint32_t *ret)
+{
+	struct frame_name *frame;
+	uint32_t *index;
+	bool is_new;
+	int err = map_insert(seen, key, (void **)&index, &is_new);
+
+	if (err)
+		return err;
+	if (is_new) {
+		*index = (uint32_t)naming->names->frames.len;
+		frame = vec_push(&naming->names->frames);
+		if (!frame)
+			return -ENOMEM;
+		err = key->is_kernel ? name_kernel_frame(naming, key, frame) : name_user_frame(naming, key, frame);
+		if (err)
+			return err;
+	}
+	*ret = *index;
+	return 0;
+}
+
+static int index_objects(struct naming *naming, const struct batch *batch)
+{
+	uint32_t ids = 1;
+
+	for (uint32_t i = 0; i < batch->n_objects; i++)
+		if (batch->objects[i].id >= ids)
+			ids = batch->objects[i].id + 1;
+	naming->object_index = malloc(ids * sizeof(*naming->object_index));
+	if (!naming->object_index)
+		return -ENOMEM;
+	memset(naming->object_index, 0xff, ids * sizeof(*naming->object_index)); /* BATCH_NONE */
+	for (uint32_t i = 0; i < batch->n_objects; i++)
+		naming->object_index[batch->objects[i].id] = i;
+	naming->object_ids = ids;
+	return 0;
+}
+
+static int name_all(struct naming *naming, const struct batch *batch)
+{
+	struct map seen;
+	int err = index_objects(naming, batch);
+
+	map_init(&seen, sizeof(struct frame_key), sizeof(uint32_t), MAX_FRAMES);
+	for (uint32_t s = 0; !err && s < batch->n_stacks; s++) {
+		const struct batch_stack *stack = &batch->stacks[s];
+
+		for (uint32_t i = 0; !err && i < stack->words; i++) {
+			uint64_t word = batch->words[stack->first_word + i];
+			struct frame_key key = {.word = word, .is_kernel = stack->is_kernel};
+
+			key.is_return = stack->is_kernel ? i > 0 : (uint32_t)frame_is_return(word);
+			err = name_word(naming, &seen, &key, &naming->names->frame_of[stack->first_word + i]);
+		}
+	}
+	map_release(&seen);
+	free(naming->object_index);
+	return err;
+}
+
+int frame_names_new(const struct batch *batch, struct object_cache *cache, const struct ksyms *ksyms,
+		    struct frame_names **ret)
+{
+	struct frame_names *names = calloc(1, sizeof(*names));
+	auto_free struct naming *naming = calloc(1, sizeof(*naming));
+	int err = -ENOMEM;
+
+	if (!names || !naming)
+		goto fail;
+	names->batch = batch;
+	vec_init(&names->frames, MAX_FRAMES);
+	names->frame_of = calloc(batch->n_words + 1, sizeof(*names->frame_of));
+	if (!names->frame_of)
+		goto fail;
+	err = intern_new(3ULL * MAX_FRAMES, MAX_STRING_BYTES, &names->strings);
+	if (err)
+		goto fail;
+	*naming = (struct naming){.names = names, .cache = cache, .ksyms = ksyms};
+	err = name_all(naming, batch);
+	if (err)
+		goto fail;
+	*ret = names;
+	return 0;
+fail:
+	frame_names_free(names);
+	return err;
+}
+
+void frame_names_free(struct frame_names *names)
+{
+	if (!names)
+		return;
+	vec_release(&names->frames);
+	intern_free(names->strings);
+	free(names->frame_of);
+	free(names);
+}
+
+uint32_t frame_names_find(const struct frame_names *names, const struct batch_stack *stack, uint32_t index)
+{
+	return names->frame_of[stack->first_word + index];
+}
+
+const struct frame_name *frame_names_get(const struct frame_names *names, uint32_t frame)
+{
+	return &names->frames.items[frame];
+}
+
+uint32_t frame_names_count(const struct frame_names *names)
+{
+	return (uint32_t)names->frames.len;
+}
+
+const char *frame_names_string(const struct frame_names *names, uint32_t id)
+{
+	return intern_str(names->strings, id);
+}

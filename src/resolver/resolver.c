@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The resolver's loop. It is a cache with a function: all it knows was sent to it and can be sent again, so it may be
+ * killed at any moment. Objects are indexed while nothing else is to do, so that a batch finds them ready. */
+#include "resolver/resolver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "ipc/batch.h"
+#include "ipc/channel.h"
+#include "ipc/confine.h"
+#include "ipc/message.h"
+#include "ipc/summary.h"
+#include "ipc/usage.h"
+#include "resolver/builder.h"
+#include "resolver/object_cache.h"
+#include "symbol/ksyms.h"
+
+#define MODULE "resolver"
+#define USAGE_INTERVAL_NS (100 * NSEC_PER_MSEC)
+
+struct resolver {
+	struct channel *channel;
+	struct object_cache *cache;
+	struct ksyms *ksyms;
+	bool has_ksyms;
+	int usage_fd;
+};
+
+/* Says that the object is about to be read, reads it, says how it went. */
+static int parse_object(struct resolver *resolver, uint32_t id)
+{
+	const struct message_parsing before = {.object = id};
+	struct message_parsed after = {.object = id};
+	int err = channel_send(resolver->channel, MESSAGE_PARSING, 0, &before, sizeof(before), -1);
+
+	if (err)
+		return err;
+	after.err = object_cache_parse(resolver->cache, id, &after.symbols, &after.index_bytes);
+	return channel_send(resolver->channel, MESSAGE_PARSED, 0, &after, sizeof(after), -1);
+}
+
+static int on_start(struct resolver *resolver, const struct message *message)
+{
+	const struct message_start *start = message->payload;
+	struct message_ready ready = {0};
+	int err;
+
+	resolver->usage_fd = usage_open();
+	/* What is hostile here gets no more than an ordinary share of a CPU. */
+	setpriority(PRIO_PROCESS, 0, 0);
+	err = confine_resolver(start->memory_bytes);
+	if (err)
+		return log_errno(err, MODULE, "cannot give up rights");
+	confine_describe(ready.capabilities, sizeof(ready.capabilities));
+	return channel_send(resolver->channel, MESSAGE_READY, message->id, &ready, sizeof(ready), -1);
+}
+
+static int on_kernel_symbols(struct resolver *resolver, struct message *message)
+{
+	const struct message_kernel_symbols *symbols = message->payload;
+	struct message_parsed ready = {.object = 0}; /* stands for the kernel */
+	bool is_restricted = true;
+	size_t bad = 0;
+	int err;
+
+	resolver->has_ksyms = false;
+	if (symbols->err || message->fd < 0)
+		return 0;
+	err = ksyms_read(resolver->ksyms, message->fd, &is_restricted, &bad);
+	if (err)
+		log_write(LOG_WARN, MODULE, "kernel symbols unreadable, kernel frames stay unnamed: %s", err_name(err));
+	resolver->has_ksyms = !err && !is_restricted;
+	log_write(LOG_DEBUG, MODULE, "%zu kernel symbols, %zu bad lines%s", ksyms_count(resolver->ksyms), bad,
+		  is_restricted ? ", restricted" : "");
+	ready.err = err;
+	ready.symbols = ksyms_count(resolver->ksyms);
+	ready.index_bytes = ksyms_memory_bytes(resolver->ksyms);
+	return channel_send(resolver->channel, MESSAGE_PARSED, 0, &ready, sizeof(ready), -1);
+}
+
+static int on_object(struct resolver *resolver, struct message *message)
+{
+	const struct message_object *object = message->payload;
+	char path[MESSAGE_MAX_PATH + 1];
+
+	memcpy(path, object + 1, object->path_len);
+	path[object->path_len] = 0;
+	return object_cache_add(resolver->cache, object, path, take_fd(&message->fd));
+}
+
+struct output_context {
+	struct resolver *resolver;
+	uint64_t batch;
+	uint64_t told_ns; /* when the collector was last told what we use */
+};
+
+/* A batch is when memory peaks, so its use is told meanwhile. */
+static int tell_usage(struct output_context *context)
+{
+	uint64_t now_ns = clock_mono_ns(&clock_system);
+	struct message_pong pong;
+
+	if (context->told_ns && now_ns - context->told_ns < USAGE_INTERVAL_NS)
+		return 0;
+	context->told_ns = now_ns;
+	usage_read(context->resolver->usage_fd, &pong);
+	return channel_send(context->resolver->channel, MESSAGE_PONG, 0, &pong, sizeof(pong), -1);
+}
+
+static int send_output(void *ctx, uint32_t sequence, uint32_t output, const char *name, uint64_t samples, int fd)
+{
+	struct {
+		struct message_output head;
+		char name[256];
+	} message = {0};
+	struct output_context *context = ctx;
+	size_t len = strlen(name);
+	int err = tell_usage(context);
+
+	if (err)
+		return err;
+	if (len > sizeof(message.name))
+		return -ENAMETOOLONG;
+	message.head = (struct message_output){.batch = context->batch,
+					       .sequence = sequence,
+					       .output = output,
+					       .samples = samples,
+					       .name_len = (uint32_t)len};
+	memcpy(message.name, name, len);
+	return channel_send(context->resolver->channel, MESSAGE_OUTPUT, 0, &message, sizeof(message.head) + len, fd);
+}
+
+static int send_summary(struct resolver *resolver, uint64_t batch, const struct summary *summary)
+{
+	const struct message_summary head = {.batch = batch};
+	auto_close int fd = -1;
+	int err = summary_write(summary, &fd);
+
+	return err ? err : channel_send(resolver->channel, MESSAGE_SUMMARY, 0, &head, sizeof(head), fd);
+}
+
+/* The kernel's later additions are part of the batch. */
+static void add_ksymbols(struct resolver *resolver, const struct batch *batch)
+{
+	for (uint32_t i = 0; i < batch->n_ksymbols; i++)
+		ksyms_add(resolver->ksyms, batch->ksymbols[i].address, batch->ksymbols[i].len,
+			  batch_string(batch, batch->ksymbols[i].name));
+}
+
+static int build(struct resolver *resolver, const struct message_batch *request, int fd, struct builder_result *result)
+{
+	struct output_context context = {.resolver = resolver, .batch = request->batch};
+	const struct builder_sink sink = {.output = send_output, .ctx = &context};
+	auto_free struct summary *summary = calloc(1, sizeof(*summary));
+	struct batch batch;
+	int err = summary ? batch_read(fd, &batch) : -ENOMEM;
+
+	if (err)
+		return err;
+	add_ksymbols(resolver, &batch);
+	err = builder_run(&batch, resolver->cache, resolver->has_ksyms ? resolver->ksyms : NULL, request->skip, &sink,
+			  summary, result);
+	if (!err)
+		err = send_summary(resolver, request->batch, summary);
+	batch_release(&batch);
+	return err;
+}
+
+static int on_batch(struct resolver *resolver, const struct message *message)
+{
+	const struct message_batch *request = message->payload;
+	struct message_batch_done done = {.batch = request->batch};
+	struct builder_result result = {0};
+	uint32_t id;
+	int err = 0;
+
+	while (!err && (id = object_cache_next_unparsed(resolver->cache)))
+		err = parse_object(resolver, id);
+	if (err)
+		return err;
+	done.err = build(resolver, request, message->fd, &result);
+	if (done.err == -EPIPE)
+		return done.err;
+	done.outputs = result.outputs;
+	done.frames_named = result.frames_named;
+	done.frames_unnamed = result.frames_unnamed;
+	done.samples = result.samples;
+	return channel_send(resolver->channel, MESSAGE_BATCH_DONE, message->id, &done, sizeof(done), -1);
+}
+
+static int dispatch(struct resolver *resolver, struct message *message)
+{
+	struct message_pong pong = {0};
+
+	switch (message->type) {
+	case MESSAGE_START:
+		return on_start(resolver, message);
+	case MESSAGE_PING:
+		usage_read(resolver->usage_fd, &pong);
+		return channel_send(resolver->channel, MESSAGE_PONG, message->id, &pong, sizeof(pong), -1);
+	case MESSAGE_KERNEL_SYMBOLS:
+		return on_kernel_symbols(resolver, message);
+	case MESSAGE_OBJECT:
+		return on_object(resolver, message);
+	case MESSAGE_BATCH:
+		return on_batch(resolver, message);
+	default:
+		return -EBADMSG;
+	}
+}
+
+static bool has_message(const struct resolver *resolver)
+{
+	struct pollfd poll_fd = {.fd = channel_fd(resolver->channel), .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) != 0;
+}
+
+static int serve(struct resolver *resolver)
+{
+	for (;;) {
+		uint32_t unparsed = object_cache_next_unparsed(resolver->cache);
+		struct message message;
+		int err;
+
+		if (unparsed && !has_message(resolver)) {
+			err = parse_object(resolver, unparsed);
+			if (err)
+				return err;
+			continue;
+		}
+		err = channel_receive(resolver->channel, &message);
+		if (err < 0)
+			return err;
+		err = dispatch(resolver, &message);
+		message_release(&message);
+		if (err)
+			return err;
+	}
+}
+
+int resolver_main(int channel_fd)
+{
+	struct resolver resolver = {.usage_fd = -1};
+	int err = channel_new(channel_fd, true, 0, &resolver.channel);
+
+	if (!err)
+		err = object_cache_new(FRAME_OBJECT_MAX, &resolver.cache);
+	if (!err)
+		err = ksyms_new(&resolver.ksyms);
+	if (!err)
+		err = serve(&resolver);
+	if (err != -EPIPE)
+		log_errno(err, MODULE, "stopped");
+	ksyms_free(resolver.ksyms);
+	object_cache_free(resolver.cache);
+	channel_free(resolver.channel);
+	return err == -EPIPE ? 0 : 1;
+}

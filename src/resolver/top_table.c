@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolver/top_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/intern.h"
+#include "base/map.h"
+#include "base/text.h"
+#include "base/vec.h"
+#include "ipc/batch.h"
+#include "ipc/summary.h"
+#include "resolver/frame_names.h"
+
+#define MAX_ROWS (8u << 20)
+
+/* Samples of one function (name and module) or one program (comm). */
+struct row {
+	uint64_t self, total;
+	uint32_t name, module; /* string ids of the names; for a program: offset of its comm in the batch */
+	uint32_t last_sample;  /* that counted it already: a recursive function is once in a sample's total */
+};
+struct row_vec VEC(struct row);
+
+struct row_key {
+	uint32_t name, module;
+};
+
+static const bool end_is_complete[UNWIND_END_COUNT] = {
+#define UNWIND_END(name, is_complete, text) [UNWIND_END_##name] = (is_complete),
+#include "wire/unwind_end.def"
+#undef UNWIND_END
+};
+
+static int row_find(struct map *map, struct row_vec *rows, const struct row_key *key, uint32_t *ret)
+{
+	uint32_t *index;
+	struct row *row;
+	bool is_new;
+	int err = map_insert(map, key, (void **)&index, &is_new);
+
+	if (err)
+		return err;
+	if (is_new) {
+		*index = (uint32_t)rows->len;
+		row = vec_push(rows);
+		if (!row)
+			return -ENOMEM;
+		row->name = key->name;
+		row->module = key->module;
+		row->last_sample = UINT32_MAX;
+	}
+	*ret = *index;
+	return 0;
+}
+
+/* frame -> row of its function */
+static int rows_of_frames(const struct frame_names *names, struct row_vec *rows, uint32_t **ret)
+{
+	uint32_t n = frame_names_count(names);
+	uint32_t *row_of = calloc((size_t)n + 1, sizeof(*row_of));
+	struct map map;
+	int err = row_of ? 0 : -ENOMEM;
+
+	map_init(&map, sizeof(struct row_key), sizeof(uint32_t), MAX_ROWS);
+	for (uint32_t i = 0; !err && i < n; i++) {
+		const struct frame_name *frame = frame_names_get(names, i);
+		struct row_key key = {frame->name, frame->module};
+
+		err = row_find(&map, rows, &key, &row_of[i]);
+	}
+	map_release(&map);
+	if (err) {
+		free(row_of);
+		return err;
+	}
+	*ret = row_of;
+	return 0;
+}
+
+static void count_sample(const struct batch *batch, const struct frame_names *names, const uint32_t *row_of,
+			 uint32_t index, struct row_vec *rows)
+{
+	const struct batch_sample *sample = &batch->samples[index];
+	const uint32_t stacks[] = {sample->kernel_stack, sample->user_stack}; /* leaf first */
+	bool is_leaf = true;
+
+	for (size_t s = 0; s < 2; s++) {
+		if (stacks[s] == BATCH_NONE)
+			continue;
+		for (uint32_t w = 0; w < batch->stacks[stacks[s]].words; w++) {
+			struct row *row = &rows->items[row_of[frame_names_find(names, &batch->stacks[stacks[s]], w)]];
+
+			if (is_leaf)
+				row->self += sample->count;
+			is_leaf = false;
+			if (row->last_sample != index)
+				row->total += sample->count;
+			row->last_sample = index;
+		}
+	}
+}
+
+static int by_self(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->self != y->self)
+		return (x->self < y->self) - (x->self > y->self);
+	if (x->total != y->total)
+		return (x->total < y->total) - (x->total > y->total);
+	return (x->name > y->name) - (x->name < y->name);
+}
+
+static int count_functions(const struct batch *batch, const struct frame_names *names, struct summary *ret)
+{
+	struct row_vec rows = VEC_INIT(MAX_ROWS);
+	uint32_t *row_of = NULL;
+	int err = rows_of_frames(names, &rows, &row_of);
+
+	if (err)
+		goto out;
+	for (uint32_t i = 0; i < batch->n_samples; i++)
+		count_sample(batch, names, row_of, i, &rows);
+	if (rows.len)
+		qsort(rows.items, rows.len, sizeof(struct row), by_self);
+	for (size_t i = 0; i < rows.len && rows.items[i].self && ret->functions < SUMMARY_MAX_ROWS; i++) {
+		struct summary_row *row = &ret->rows[ret->functions++];
+
+		row->self = rows.items[i].self;
+		row->total = rows.items[i].total;
+		text_copy(row->name, sizeof(row->name), frame_names_string(names, rows.items[i].name));
+		text_copy(row->module, sizeof(row->module), frame_names_string(names, rows.items[i].module));
+	}
+out:
+	free(row_of);
+	vec_release(&rows);
+	return err;
+}
+
+static int count_programs(const struct batch *batch, struct summary *ret)
+{
+	struct row_vec rows = VEC_INIT(MAX_ROWS);
+	struct intern *comms = NULL;
+	struct map map;
+	int err = intern_new(MAX_ROWS, 64u << 20, &comms);
+
+	map_init(&map, sizeof(struct row_key), sizeof(uint32_t), MAX_ROWS);
+	for (uint32_t i = 0; !err && i < batch->n_samples; i++) {
+		const struct batch_sample *sample = &batch->samples[i];
+		struct row_key key = {0};
+		uint32_t index;
+
+		err = intern_add_str(comms, batch_string(batch, batch->processes[sample->process].comm), &key.name);
+		if (!err)
+			err = row_find(&map, &rows, &key, &index);
+		if (!err) {
+			rows.items[index].self += sample->count;
+			rows.items[index].total += sample->count;
+		}
+	}
+	if (!err && rows.len)
+		qsort(rows.items, rows.len, sizeof(struct row), by_self);
+	for (size_t i = 0; !err && i < rows.len && ret->processes < SUMMARY_MAX_ROWS; i++) {
+		struct summary_row *row = &ret->rows[ret->functions + ret->processes++];
+
+		row->self = rows.items[i].self;
+		row->total = rows.items[i].total;
+		text_copy(row->name, sizeof(row->name), intern_str(comms, rows.items[i].name));
+	}
+	map_release(&map);
+	intern_free(comms);
+	vec_release(&rows);
+	return err;
+}
+
+int top_table_make(const struct batch *batch, const struct frame_names *names, struct summary *ret)
+{
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	for (uint32_t i = 0; i < batch->n_samples; i++) {
+		const struct batch_sample *sample = &batch->samples[i];
+
+		ret->samples += sample->count;
+		if (sample->user_stack != BATCH_NONE && !end_is_complete[batch->stacks[sample->user_stack].end])
+			ret->truncated += sample->count;
+	}
+	err = count_functions(batch, names, ret);
+	if (!err)
+		err = count_programs(batch, ret);
+	return err;
+}

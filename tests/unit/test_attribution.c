@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The attribution with a registry and a side-band of its own, fed with records as the kernel writes them. */
+#include "test.h"
+
+#include <linux/perf_event.h>
+
+#include "collector/attribution.h"
+
+#define TGID 100
+#define TEXT 0x400000ULL
+#define TEXT_BYTES 0x10000ULL
+
+struct fixture {
+	struct object_table *objects;
+	struct registry *registry;
+	struct stack_store *store;
+	struct sideband *sideband;
+	struct attribution *attribution;
+	struct sampler_sink sink;
+	unsigned objects_wanted, scans_wanted, losses_told;
+};
+
+static void want_object(void *ctx, struct object *object, struct process *process, const struct mapping *mapping)
+{
+	struct fixture *f = ctx;
+
+	(void)process;
+	(void)mapping;
+	object->state = OBJECT_WANTED;
+	f->objects_wanted++;
+}
+
+static void want_scan(void *ctx, struct process *process)
+{
+	struct fixture *f = ctx;
+
+	(void)process;
+	f->scans_wanted++;
+}
+
+static void on_ksymbol(void *ctx, const struct sideband_record *record)
+{
+	(void)ctx;
+	(void)record;
+}
+
+static void on_records_lost(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->losses_told++;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct registry_options registry = {.max_processes = 1000};
+	struct attribution_options options = {.want_object = want_object,
+					      .want_scan = want_scan,
+					      .on_ksymbol = on_ksymbol,
+					      .on_records_lost = on_records_lost,
+					      .ctx = f};
+
+	assert_int_equal(object_table_new(1000, &f->objects), 0);
+	registry.objects = f->objects;
+	assert_int_equal(registry_new(&registry, &f->registry), 0);
+	assert_int_equal(stack_store_new(1 << 22, &f->store), 0);
+	assert_int_equal(sideband_new_detached(1, &f->sideband), 0);
+	options.registry = f->registry;
+	options.objects = f->objects;
+	options.store = f->store;
+	assert_int_equal(attribution_new(&options, &f->attribution), 0);
+	f->sink = attribution_sink(f->attribution);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	attribution_free(f->attribution);
+	sideband_free(f->sideband);
+	stack_store_free(f->store);
+	registry_free(f->registry);
+	object_table_free(f->objects);
+	free(f);
+	return 0;
+}
+
+/* What sample_id_all appends: IDENTIFIER comes last. */
+struct id_tail {
+	uint32_t tgid, tid;
+	uint64_t time;
+	uint32_t cpu, res;
+	uint64_t identifier;
+};
+
+static void feed(struct fixture *f, const void *record, size_t len)
+{
+	assert_int_equal(sideband_feed(f->sideband, 0, record, len), 0);
+}
+
+static void feed_fork(struct fixture *f, uint64_t time)
+{
+	struct {
+		struct perf_event_header header;
+		uint32_t tgid, parent_tgid, tid, parent_tid;
+		uint64_t time;
+		struct id_tail tail;
+	} record = {.header = {.type = PERF_RECORD_FORK, .size = sizeof(record)},
+		    .tgid = TGID,
+		    .parent_tgid = 1,
+		    .tid = TGID,
+		    .parent_tid = 1,
+		    .time = time,
+		    .tail = {.tgid = 1, .tid = 1, .time = time}};
+
+	feed(f, &record, sizeof(record));
+}
+
+static void feed_exec(struct fixture *f, uint64_t time, const char *comm)
+{
+	struct {
+		struct perf_event_header header;
+		uint32_t tgid, tid;
+		char comm[16];
+		struct id_tail tail;
+	} record = {.header = {.type = PERF_RECORD_COMM, .misc = PERF_RECORD_MISC_COMM_EXEC, .size = sizeof(record)},
+		    .tgid = TGID,
+		    .tid = TGID,
+		    .tail = {.tgid = TGID, .tid = TGID, .time = time}};
+
+	strcpy(record.comm, comm);
+	feed(f, &record, sizeof(record));
+}
+
+static void feed_mmap(struct fixture *f, uint64_t time, const char *path, uint64_t ino)
+{
+	struct {
+		struct perf_event_header header;
+		uint32_t tgid, tid;
+		uint64_t start, len, pgoff;
+		uint32_t major, minor;
+		uint64_t ino, generation;
+		uint32_t prot, flags;
+		char path[32];
+		struct id_tail tail;
+	} record = {.header = {.type = PERF_RECORD_MMAP2, .misc = PERF_RECORD_MISC_USER, .size = sizeof(record)},
+		    .tgid = TGID,
+		    .tid = TGID,
+		    .start = TEXT,
+		    .len = TEXT_BYTES,
+		    .pgoff = 0x1000,
+		    .major = 8,
+		    .ino = ino,
+		    .prot = 5,
+		    .tail = {.tgid = TGID, .tid = TGID, .time = time}};
+
+	strcpy(record.path, path);
+	feed(f, &record, sizeof(record));
+}
+
+static void send_process(struct fixture *f, uint64_t hash, uint32_t exec_id)
+{
+	struct process_record record = {
+		.kind = RECORD_PROCESS, .hash = hash, .tgid = TGID, .start_boottime_ns = 5, .exec_id = exec_id};
+
+	strcpy(record.comm, "task");
+	f->sink.process(f->sink.ctx, &record);
+}
+
+static void send_stack(struct fixture *f, uint64_t hash, const uint64_t *words, uint16_t n)
+{
+	struct stack_record *record = calloc(1, sizeof(*record) + n * sizeof(*words));
+
+	record->kind = RECORD_USER_STACK;
+	record->hash = hash;
+	record->words = n;
+	record->end = UNWIND_END_ROOT;
+	memcpy(record->frames, words, n * sizeof(*words));
+	f->sink.stack(f->sink.ctx, record);
+	free(record);
+}
+
+static void send_sample(struct fixture *f, uint64_t process, uint64_t user, uint64_t time)
+{
+	const struct sample_record record = {
+		.kind = RECORD_SAMPLE, .process = process, .user = user, .weight = 10, .mono_ns = time};
+
+	f->sink.sample(f->sink.ctx, &record);
+}
+
+static void step(struct fixture *f)
+{
+	assert_int_equal(sideband_read(f->sideband), 0);
+	attribution_step(f->attribution, f->sideband, UINT64_MAX, 1000);
+}
+
+static struct attribution_stats stats_of(const struct fixture *f)
+{
+	struct attribution_stats stats;
+
+	attribution_get_stats(f->attribution, &stats);
+	return stats;
+}
+
+static void start_task(struct fixture *f)
+{
+	feed_fork(f, 10);
+	feed_exec(f, 20, "task");
+	feed_mmap(f, 30, "/bin/task", 77);
+	send_process(f, 1, 1);
+}
+
+static void a_frame_becomes_file_and_offset(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT + 0x10, 0), frame_from_address(TEXT + 0x20, 1)};
+	struct fixture *f = *state;
+	struct stored_stack stack;
+
+	start_task(f);
+	send_stack(f, 2, words, 2);
+	send_sample(f, 1, 2, 40);
+	step(f);
+	assert_int_equal(stats_of(f).stored, 1);
+	assert_int_equal(f->objects_wanted, 1);
+	stack = stack_store_stack(f->store, 0);
+	assert_int_equal(stack.n, 2);
+	assert_int_equal(stack.end, UNWIND_END_ROOT);
+	assert_int_equal(frame_kind(stack.words[0]), FRAME_FILE);
+	assert_int_equal(frame_offset(stack.words[0]), 0x1010);
+	assert_false(frame_is_return(stack.words[0]));
+	assert_true(frame_is_return(stack.words[1]));
+	assert_string_equal(object_table_get(f->objects, (uint32_t)frame_object_id(stack.words[1]))->path, "/bin/task");
+}
+
+static void a_caller_outside_code_ends_the_stack_with_its_reason(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT, 0), frame_from_address(0x1234, 1),
+				  frame_from_address(TEXT + 8, 1)};
+	struct fixture *f = *state;
+	struct stored_stack stack;
+
+	start_task(f);
+	send_stack(f, 2, words, 3);
+	send_sample(f, 1, 2, 40);
+	step(f);
+	stack = stack_store_stack(f->store, 0);
+	assert_int_equal(stack.n, 1);
+	assert_int_equal(stack.end, UNWIND_END_NOT_CODE);
+	assert_int_equal(stats_of(f).by_end[UNWIND_END_NOT_CODE], 1);
+}
+
+static void a_sample_meets_the_mappings_of_its_own_moment(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT, 0)};
+	uint64_t first, second;
+	struct fixture *f = *state;
+
+	start_task(f);
+	send_stack(f, 2, words, 1);
+	send_process(f, 3, 2);
+	/* The later sample comes first, and all come before any record was worked off. */
+	send_sample(f, 3, 2, 80);
+	send_sample(f, 1, 2, 40);
+	feed_exec(f, 50, "other");
+	feed_mmap(f, 60, "/bin/other", 78);
+	step(f);
+	assert_int_equal(stats_of(f).stored, 2);
+	assert_int_equal(stats_of(f).processes, 2);
+	first = stack_store_stack(f->store, 0).words[0];
+	second = stack_store_stack(f->store, 1).words[0];
+	assert_string_equal(object_table_get(f->objects, (uint32_t)frame_object_id(first))->path, "/bin/task");
+	assert_string_equal(object_table_get(f->objects, (uint32_t)frame_object_id(second))->path, "/bin/other");
+}
+
+static void equal_samples_are_counted_together(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT, 0)};
+	const struct stored_sample *samples;
+	struct fixture *f = *state;
+	size_t n;
+
+	start_task(f);
+	send_stack(f, 2, words, 1);
+	for (uint64_t i = 0; i < 100; i++)
+		send_sample(f, 1, 2, 40 + i);
+	step(f);
+	samples = stack_store_samples(f->store, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(samples[0].count, 100);
+	assert_int_equal(samples[0].weight, 1000);
+}
+
+static void a_header_without_its_frames_is_an_orphan(void **state)
+{
+	struct fixture *f = *state;
+
+	start_task(f);
+	send_sample(f, 1, 99, 40);
+	send_sample(f, 98, 0, 41);
+	step(f);
+	assert_int_equal(stats_of(f).stored, 0);
+	assert_int_equal(stats_of(f).lost[LOSS_orphan], 2);
+	assert_int_equal(stats_of(f).received, 2);
+}
+
+static void a_sample_waits_for_the_mappings_of_an_older_process(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT, 0)};
+	struct fixture *f = *state;
+
+	send_process(f, 1, 1);
+	send_stack(f, 2, words, 1);
+	send_sample(f, 1, 2, 40);
+	send_sample(f, 1, 2, 41);
+	step(f);
+	assert_int_equal(f->scans_wanted, 1);
+	assert_int_equal(attribution_waiting(f->attribution), 2);
+	assert_int_equal(stats_of(f).stored, 0);
+	assert_int_equal(attribution_scan_done(f->attribution, TGID, 500), 0);
+	step(f);
+	assert_int_equal(attribution_waiting(f->attribution), 0);
+	assert_int_equal(stats_of(f).stored, 2);
+}
+
+/* The opener reads /proc while the collector is still behind with the records. */
+static void a_scan_does_not_overtake_the_records_of_its_moment(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT, 0)};
+	const struct message_process scanned = {.tgid = TGID, .scanned_mono_ns = 35, .comm = "task"};
+	struct fixture *f = *state;
+	struct process *process;
+
+	assert_int_equal(attribution_scan_process(f->attribution, &scanned, ""), 0);
+	assert_int_equal(attribution_scan_done(f->attribution, TGID, 36), 0);
+	attribution_step(f->attribution, f->sideband, 34, 1000);
+	assert_null(registry_find(f->registry, TGID));
+	start_task(f);
+	send_stack(f, 2, words, 1);
+	send_sample(f, 1, 2, 40);
+	step(f);
+	process = registry_find(f->registry, TGID);
+	assert_non_null(process);
+	assert_int_equal(process->generation, 1); /* the fork, then the exec: the scan added none */
+	assert_int_equal(frame_kind(stack_store_stack(f->store, 0).words[0]), FRAME_FILE);
+}
+
+static void a_scan_that_never_answers_costs_no_sample(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT, 0)};
+	struct fixture *f = *state;
+
+	send_process(f, 1, 1);
+	send_stack(f, 2, words, 1);
+	send_sample(f, 1, 2, 40);
+	step(f);
+	attribution_flush(f->attribution);
+	assert_int_equal(stats_of(f).stored, 1);
+	/* Nothing is known of its mappings, so its address stays as it is. */
+	assert_int_equal(stack_store_stack(f->store, 0).words[0], words[0]);
+}
+
+static void lost_records_are_told(void **state)
+{
+	struct {
+		struct perf_event_header header;
+		uint64_t id, lost;
+		struct id_tail tail;
+	} record = {.header = {.type = PERF_RECORD_LOST, .size = sizeof(record)}, .lost = 7, .tail = {.time = 30}};
+	struct fixture *f = *state;
+
+	feed(f, &record, sizeof(record));
+	step(f);
+	assert_int_equal(f->losses_told, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_frame_becomes_file_and_offset),
+		TEST(a_caller_outside_code_ends_the_stack_with_its_reason),
+		TEST(a_sample_meets_the_mappings_of_its_own_moment),
+		TEST(equal_samples_are_counted_together),
+		TEST(a_header_without_its_frames_is_an_orphan),
+		TEST(a_sample_waits_for_the_mappings_of_an_older_process),
+		TEST(a_scan_does_not_overtake_the_records_of_its_moment),
+		TEST(a_scan_that_never_answers_costs_no_sample),
+		TEST(lost_records_are_told),
+	};
+
+	return cmocka_run_group_tests_name("attribution", tests, NULL, NULL);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batches of known content through the builder: which outputs come, in which order, with how many samples. */
+#include "test.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "ipc/batch.h"
+#include "ipc/message.h"
+#include "resolver/builder.h"
+#include "resolver/object_cache.h"
+#include "symbol/ksyms.h"
+
+#define MAX_BYTES (1u << 20)
+#define MAX_OUTPUTS 16
+#define TEXT_BYTES 65536
+
+struct seen {
+	uint32_t n;
+	struct {
+		uint32_t sequence, output;
+		uint64_t samples;
+		char name[64];
+		char text[TEXT_BYTES]; /* of folded outputs */
+	} outputs[MAX_OUTPUTS];
+};
+
+static int take_output(void *ctx, uint32_t sequence, uint32_t output, const char *name, uint64_t samples, int fd)
+{
+	struct seen *seen = ctx;
+	ssize_t n;
+
+	assert_true(seen->n < MAX_OUTPUTS);
+	n = io_pread_full(fd, seen->outputs[seen->n].text, TEXT_BYTES - 1, 0);
+	assert_true(n > 0);
+	seen->outputs[seen->n].text[n] = 0;
+	seen->outputs[seen->n].sequence = sequence;
+	seen->outputs[seen->n].output = output;
+	seen->outputs[seen->n].samples = samples;
+	snprintf(seen->outputs[seen->n].name, sizeof(seen->outputs[0].name), "%s", name);
+	seen->n++;
+	return 0;
+}
+
+static void add_process(struct batch_writer *writer, uint32_t tgid, uint32_t generation, const char *comm)
+{
+	struct batch_process process = {
+		.tgid = tgid, .generation = generation, .executable = 0, .first_mapping = 0, .mappings = 1};
+
+	process.comm = batch_writer_string(writer, comm, strlen(comm));
+	buf_append(&writer->processes, &process, sizeof(process));
+}
+
+static void add_stack(struct batch_writer *writer, const uint64_t *words, uint16_t n, uint8_t end, uint8_t is_kernel)
+{
+	const struct batch_stack stack = {.first_word = (uint32_t)(writer->words.len / sizeof(*words)),
+					  .words = n,
+					  .end = end,
+					  .is_kernel = is_kernel};
+
+	buf_append(&writer->words, words, n * sizeof(*words));
+	buf_append(&writer->stacks, &stack, sizeof(stack));
+}
+
+static void add_sample(struct batch_writer *writer, uint32_t process, uint32_t user, uint32_t kernel, uint64_t count)
+{
+	const struct batch_sample sample = {.process = process,
+					    .user_stack = user,
+					    .kernel_stack = kernel,
+					    .cpu = UINT16_MAX,
+					    .count = count,
+					    .weight = count * 10};
+
+	buf_append(&writer->samples, &sample, sizeof(sample));
+}
+
+static void add_output(struct batch_writer *writer, enum output_format format, const char *name)
+{
+	struct batch_output output = {.output = format, .format = format};
+
+	output.name = batch_writer_string(writer, name, strlen(name));
+	buf_append(&writer->outputs, &output, sizeof(output));
+}
+
+/* Three processes: two executions of one pid, and one without samples. The object could not be opened. */
+static void make_batch(struct batch *batch, int with_error_frames)
+{
+	const uint64_t user[] = {frame_from_object(FRAME_FILE, 1, 0x1010, 0),
+				 frame_from_object(FRAME_FILE, 1, 0x1021, 1)};
+	const uint64_t kernel[] = {0xffffffff81000010ULL, 0xffffffff81000031ULL};
+	const struct batch_mapping mapping = {.start = 0x400000, .limit = 0x410000, .file_off = 0x1000};
+	struct batch_object object = {.id = 1, .kind = OBJECT_FILE};
+	struct batch_writer writer;
+	int fd;
+
+	batch_writer_init(&writer, MAX_BYTES);
+	writer.info.period = 10;
+	writer.info.with_error_frames = (uint32_t)with_error_frames;
+	object.path = batch_writer_string(&writer, "/opt/bin/task", 13);
+	buf_append(&writer.objects, &object, sizeof(object));
+	buf_append(&writer.mappings, &mapping, sizeof(mapping));
+	add_process(&writer, 10, 0, "task");
+	add_process(&writer, 10, 1, "task");
+	add_process(&writer, 11, 0, "idle one");
+	add_stack(&writer, user, 2, UNWIND_END_ROOT, 0);
+	add_stack(&writer, user, 1, UNWIND_END_NO_FRAME_POINTER, 0);
+	add_stack(&writer, kernel, 2, UNWIND_END_ROOT, 1);
+	add_sample(&writer, 0, 0, 2, 5);
+	add_sample(&writer, 1, 1, BATCH_NONE, 3);
+	add_sample(&writer, 0, BATCH_NONE, BATCH_NONE, 1);
+	add_output(&writer, OUTPUT_PPROF_EACH, "");
+	add_output(&writer, OUTPUT_PPROF_MERGED, "all.pb.gz");
+	add_output(&writer, OUTPUT_FOLDED, "");
+	assert_int_equal(batch_writer_finish(&writer, &fd), 0);
+	batch_writer_release(&writer);
+	assert_int_equal(batch_read(fd, batch), 0);
+	close(fd);
+}
+
+static struct ksyms *make_ksyms(void)
+{
+	static const char text[] = "ffffffff81000000 T _stext\nffffffff81000000 T _text\n"
+				   "ffffffff81000010 T leaf_in_kernel\nffffffff81000020 t caller_in_kernel\n"
+				   "ffffffff81000100 T _etext\n";
+	FILE *file = tmpfile();
+	struct ksyms *ksyms;
+	bool is_restricted;
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, sizeof(text) - 1, file), sizeof(text) - 1);
+	assert_int_equal(fflush(file), 0);
+	assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
+	assert_int_equal(ksyms_new(&ksyms), 0);
+	assert_int_equal(ksyms_read(ksyms, fileno(file), &is_restricted, NULL), 0);
+	assert_false(is_restricted);
+	fclose(file);
+	return ksyms;
+}
+
+static struct object_cache *make_cache(void)
+{
+	const struct message_object object = {.object = 1, .kind = OBJECT_FILE, .err = -2};
+	struct object_cache *cache;
+
+	assert_int_equal(object_cache_new(100, &cache), 0);
+	assert_int_equal(object_cache_add(cache, &object, "/opt/bin/task", -1), 0);
+	return cache;
+}
+
+static void run(int with_error_frames, uint32_t skip, struct seen *seen, struct summary *summary,
+		struct builder_result *result)
+{
+	const struct builder_sink sink = {.output = take_output, .ctx = seen};
+	struct object_cache *cache = make_cache();
+	struct ksyms *ksyms = make_ksyms();
+	struct batch batch;
+
+	make_batch(&batch, with_error_frames);
+	memset(seen, 0, sizeof(*seen));
+	assert_int_equal(builder_run(&batch, cache, ksyms, skip, &sink, summary, result), 0);
+	batch_release(&batch);
+	ksyms_free(ksyms);
+	object_cache_free(cache);
+}
+
+static struct seen seen; /* large */
+static struct summary summary;
+
+static void each_process_with_samples_has_a_file_and_generations_are_numbered(void **state)
+{
+	struct builder_result result;
+
+	(void)state;
+	run(1, 0, &seen, &summary, &result);
+	assert_int_equal(seen.n, 4);
+	assert_int_equal(result.outputs, 4);
+	assert_string_equal(seen.outputs[0].name, "task-10.pb.gz");
+	assert_int_equal(seen.outputs[0].samples, 6);
+	assert_string_equal(seen.outputs[1].name, "task-10-2.pb.gz");
+	assert_int_equal(seen.outputs[1].samples, 3);
+	assert_string_equal(seen.outputs[2].name, "all.pb.gz");
+	assert_int_equal(seen.outputs[2].samples, 9);
+	for (uint32_t i = 0; i < seen.n; i++)
+		assert_int_equal(seen.outputs[i].sequence, i);
+}
+
+static void outputs_that_arrived_are_not_made_again(void **state)
+{
+	struct builder_result result;
+
+	(void)state;
+	run(1, 3, &seen, &summary, &result);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(result.outputs, 4);
+	assert_int_equal(seen.outputs[0].sequence, 3);
+	assert_int_equal(seen.outputs[0].output, OUTPUT_FOLDED);
+}
+
+static void folded_lines_have_kernel_frames_and_reasons(void **state)
+{
+	struct builder_result result;
+
+	(void)state;
+	run(1, 3, &seen, &summary, &result);
+	assert_string_equal(seen.outputs[0].text,
+			    "task;[truncated: no frame pointer];task+0x1010 3\n"
+			    "task;[unknown] 1\n"
+			    "task;task+0x1020;task+0x1010;caller_in_kernel_[k];leaf_in_kernel_[k] 5\n");
+	run(0, 3, &seen, &summary, &result);
+	assert_null(strstr(seen.outputs[0].text, "truncated"));
+}
+
+static void frames_are_counted_as_often_as_they_were_sampled(void **state)
+{
+	struct builder_result result;
+
+	(void)state;
+	run(1, 0, &seen, &summary, &result);
+	assert_int_equal(result.samples, 9);
+	assert_int_equal(result.frames_named, 10);   /* two kernel frames, five times */
+	assert_int_equal(result.frames_unnamed, 13); /* two user frames five times, one three times */
+}
+
+static void the_summary_ranks_functions_and_programs(void **state)
+{
+	struct builder_result result;
+
+	(void)state;
+	run(1, 0, &seen, &summary, &result);
+	assert_int_equal(summary.samples, 9);
+	assert_int_equal(summary.truncated, 3);
+	assert_true(summary.functions >= 2);
+	assert_string_equal(summary.rows[0].name, "leaf_in_kernel");
+	assert_int_equal(summary.rows[0].self, 5);
+	assert_string_equal(summary.rows[0].module, "[kernel]");
+	assert_string_equal(summary.rows[1].name, "task+0x1010");
+	assert_int_equal(summary.rows[1].self, 3);
+	assert_int_equal(summary.rows[1].total, 8);
+	assert_int_equal(summary.processes, 1);
+	assert_string_equal(summary.rows[summary.functions].name, "task");
+	assert_int_equal(summary.rows[summary.functions].self, 9);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_process_with_samples_has_a_file_and_generations_are_numbered),
+		cmocka_unit_test(outputs_that_arrived_are_not_made_again),
+		cmocka_unit_test(folded_lines_have_kernel_frames_and_reasons),
+		cmocka_unit_test(frames_are_counted_as_often_as_they_were_sampled),
+		cmocka_unit_test(the_summary_ranks_functions_and_programs),
+	};
+
+	return cmocka_run_group_tests_name("builder", tests, NULL, NULL);
+}

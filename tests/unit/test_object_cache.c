@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "elf/elf_file.h"
+#include "elf_image.h"
+#include "resolver/object_cache.h"
+
+#define CODE IMAGE_TEXT_OFFSET
+#define ID_A "aaaaaaaaaaaaaaaaaaaa"
+#define ID_B "bbbbbbbbbbbbbbbbbbbb"
+
+static struct object_cache *new_cache(void)
+{
+	struct object_cache *cache = NULL;
+
+	assert_int_equal(object_cache_new(100, &cache), 0);
+	return cache;
+}
+
+static void make_image(struct elf_image *image, const char *build_id, const char *symbol)
+{
+	image_init(image);
+	image_build_id(image, build_id, strlen(build_id));
+	image_add_symbol(image,
+			 &(struct image_symbol){symbol, IMAGE_TEXT, 0x100, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 0});
+}
+
+static struct message_object message(uint32_t id, const char *build_id, uint64_t ino)
+{
+	struct message_object message = {.object = id, .kind = OBJECT_FILE, .expected_ino = ino};
+
+	message.build_id_len = (uint32_t)strlen(build_id);
+	memcpy(message.build_id, build_id, message.build_id_len);
+	return message;
+}
+
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+static int add_and_parse(struct object_cache *cache, const struct message_object *object, const char *path, int fd)
+{
+	uint64_t symbols, bytes;
+
+	assert_int_equal(object_cache_add(cache, object, path, fd), 0);
+	return object_cache_parse(cache, object->object, &symbols, &bytes);
+}
+
+static const char *name_of(struct object_cache *cache, uint32_t id, uint64_t file_off, int is_return)
+{
+	static struct object_name name;
+
+	memset(&name, 'x', sizeof(name));
+	object_cache_name(cache, id, file_off, is_return, &name);
+	assert_int_equal(name.is_named, name.system_name[0] != '\0');
+	assert_int_equal(name.is_named, name.symbol_va != 0);
+	assert_string_equal(name.file, "");
+	return name.name;
+}
+
+static void function_is_named_and_readable(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(7, ID_A, 0);
+	struct elf_image image;
+	struct object_name name;
+	uint64_t symbols = 0, bytes = 0;
+
+	(void)state;
+	make_image(&image, ID_A, "_ZN3foo3barEi");
+	assert_int_equal(object_cache_add(cache, &object, "/usr/lib/libfoo.so.1", image_fd(&image)), 0);
+	assert_int_equal(object_cache_next_unparsed(cache), 7);
+	assert_int_equal(object_cache_parse(cache, 7, &symbols, &bytes), 0);
+	assert_int_equal(symbols, 1);
+	assert_true(bytes > 0);
+	assert_int_equal(object_cache_next_unparsed(cache), 0);
+	object_cache_name(cache, 7, CODE + 0x10, 0, &name);
+	assert_true(name.is_named);
+	assert_string_equal(name.name, "foo::bar(int)");
+	assert_string_equal(name.system_name, "_ZN3foo3barEi");
+	assert_int_equal(name.elf_va, IMAGE_TEXT + 0x10);
+	assert_int_equal(name.symbol_va, IMAGE_TEXT);
+	assert_string_equal(object_cache_build_id(cache, 7), "6161616161616161616161616161616161616161");
+	assert_true(object_cache_memory_bytes(cache) > 0);
+	object_cache_free(cache);
+}
+
+static void return_address_is_looked_up_one_byte_before(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(1, ID_A, 0);
+	struct elf_image image;
+
+	(void)state;
+	make_image(&image, ID_A, "abort_caller");
+	assert_int_equal(add_and_parse(cache, &object, "a", image_fd(&image)), 0);
+	assert_string_equal(name_of(cache, 1, CODE + 0x100, 1), "abort_caller");
+	assert_string_equal(name_of(cache, 1, CODE + 0x100, 0), "a+0x401100");
+	assert_string_equal(name_of(cache, 1, 0, 1), "a+0x0");
+	object_cache_free(cache);
+}
+
+static void unnamed_frame_is_module_and_offset(void **state)
+{
+	static const struct {
+		const char *path;
+		uint32_t kind, flags;
+		int err;
+		const char *name;
+	} cases[] = {
+		{"/usr/lib/libfoo.so.1", OBJECT_FILE, 0, -EACCES, "libfoo.so.1+0x1234"},
+		{"libfoo.so", OBJECT_FILE, 0, 0, "libfoo.so+0x1234"},
+		{"/tmp/gone", OBJECT_FILE, OBJECT_DELETED, -ENOENT, "gone+0x1234"},
+		{"/dir/", OBJECT_FILE, 0, -ENOENT, "/dir/+0x1234"},
+		{"", OBJECT_FILE, 0, -ENOENT, "[unknown]+0x1234"},
+		{"//anon", OBJECT_ANONYMOUS, 0, 0, "[anon]+0x1234"},
+		{"", OBJECT_ANONYMOUS, 0, 0, "[anon]+0x1234"},
+		{"[heap]", OBJECT_ANONYMOUS, 0, 0, "[heap]+0x1234"},
+		{"[vdso]", OBJECT_VDSO, OBJECT_QUARANTINED, 0, "[vdso]+0x1234"},
+	};
+	struct object_cache *cache = new_cache();
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct message_object object = message(i + 1, "", 0);
+
+		object.kind = cases[i].kind;
+		object.flags = cases[i].flags;
+		object.err = cases[i].err;
+		assert_true(add_and_parse(cache, &object, cases[i].path, -1) < 0);
+		assert_string_equal(name_of(cache, i + 1, 0x1234, 0), cases[i].name);
+	}
+	assert_int_equal(object_cache_next_unparsed(cache), 0);
+	assert_string_equal(name_of(cache, 99, 0x1234, 0), "[unknown]+0x1234");
+	object_cache_free(cache);
+}
+
+static void overlong_module_name_is_cut(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(1, "", 0);
+	char path[5000];
+
+	(void)state;
+	memset(path, 'p', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_true(add_and_parse(cache, &object, path, -1) < 0);
+	assert_non_null(strstr(name_of(cache, 1, 0x1234, 0), "ppp+0x1234"));
+	object_cache_free(cache);
+}
+
+/* What the mapping said decides whether the file may lend its names. */
+static void only_the_file_that_was_mapped_gives_names(void **state)
+{
+	enum { INO_NONE, INO_SAME, INO_OTHER };
+	static const struct {
+		const char *what, *mapping_id, *file_id;
+		int ino, expected;
+	} cases[] = {
+		{"build id equal", ID_A, ID_A, INO_NONE, 0},
+		{"build id equal, inode not", ID_A, ID_A, INO_OTHER, 0},
+		{"build id differs", ID_B, ID_A, INO_NONE, -ESTALE},
+		{"build id differs, inode equal", ID_B, ID_A, INO_SAME, -ESTALE},
+		{"build id shorter", "aaaaaaaaaa", ID_A, INO_NONE, -ESTALE},
+		{"file has none", ID_A, "", INO_SAME, -ESTALE},
+		{"inode equal", "", ID_A, INO_SAME, 0},
+		{"inode equal, no build id at all", "", "", INO_SAME, 0},
+		{"inode differs", "", ID_A, INO_OTHER, -ESTALE},
+		{"nothing known", "", ID_A, INO_NONE, -ESTALE},
+	};
+	struct object_cache *cache = new_cache();
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct message_object object = message(i + 1, cases[i].mapping_id, 0);
+		struct elf_image image;
+		const char *name;
+		int fd, err;
+
+		make_image(&image, cases[i].file_id, "main");
+		fd = image_fd(&image);
+		if (cases[i].ino != INO_NONE)
+			object.expected_ino = inode_of(fd) + (cases[i].ino == INO_OTHER);
+		err = add_and_parse(cache, &object, "/bin/prog", fd);
+		name = name_of(cache, i + 1, CODE, 0);
+		if (err != cases[i].expected || strcmp(name, err ? "prog+0x4000" : "main") != 0)
+			fail_msg("%s: %d, %s", cases[i].what, err, name);
+		/* What is shown with the frames is the mapping's, unless the file is known to be it. */
+		if (err)
+			assert_int_equal(strlen(object_cache_build_id(cache, i + 1)), 2 * strlen(cases[i].mapping_id));
+	}
+	object_cache_free(cache);
+}
+
+static void vdso_needs_no_descriptor(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(1, "", 0);
+	int named = 0;
+
+	(void)state;
+	object.kind = OBJECT_VDSO;
+	assert_int_equal(add_and_parse(cache, &object, "[vdso]", -1), 0);
+	for (uint64_t offset = 0; offset < 8192; offset += 4)
+		named += strstr(name_of(cache, 1, offset, 0), "clock_gettime") != NULL;
+	assert_true(named > 0);
+	object_cache_free(cache);
+}
+
+static uint64_t index_bytes_of(struct object_cache *cache, uint32_t id, const struct elf_image *image)
+{
+	struct message_object object = message(id, ID_A, 0);
+	uint64_t symbols = 0, bytes = 0;
+
+	assert_int_equal(object_cache_add(cache, &object, "/lib/libfoo.so", image_fd(image)), 0);
+	assert_int_equal(object_cache_parse(cache, id, &symbols, &bytes), 0);
+	assert_int_equal(symbols, 1);
+	return bytes;
+}
+
+static void equal_files_share_an_index(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct elf_image image;
+
+	(void)state;
+	make_image(&image, ID_A, "shared_name");
+	assert_true(index_bytes_of(cache, 1, &image) > 0);
+	assert_int_equal(index_bytes_of(cache, 2, &image), 0); /* another inode, same content */
+	assert_string_equal(name_of(cache, 2, CODE, 0), "shared_name");
+	object_cache_free(cache);
+}
+
+static void copied_build_id_lends_no_names(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct elf_image image;
+
+	(void)state;
+	make_image(&image, ID_A, "victim");
+	assert_true(index_bytes_of(cache, 1, &image) > 0);
+	make_image(&image, ID_A, "forger"); /* same size, too */
+	assert_true(index_bytes_of(cache, 2, &image) > 0);
+	assert_string_equal(name_of(cache, 1, CODE, 0), "victim");
+	assert_string_equal(name_of(cache, 2, CODE, 0), "forger");
+	object_cache_free(cache);
+}
+
+static void later_message_replaces_the_object(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(1, ID_A, 0);
+	struct elf_image image;
+
+	(void)state;
+	make_image(&image, ID_A, "first");
+	assert_int_equal(add_and_parse(cache, &object, "/bin/first", image_fd(&image)), 0);
+	index_bytes_of(cache, 2, &image); /* shares the image, which must outlive object 1 */
+	object.flags = OBJECT_QUARANTINED;
+	assert_true(add_and_parse(cache, &object, "/bin/first", -1) < 0);
+	assert_string_equal(name_of(cache, 1, CODE, 0), "first+0x4000");
+	assert_string_equal(name_of(cache, 2, CODE, 0), "first");
+	object_cache_free(cache);
+}
+
+static void unparsed_objects_come_in_order(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct elf_image image;
+	uint64_t symbols, bytes;
+
+	(void)state;
+	make_image(&image, ID_A, "main");
+	for (uint32_t id = 1; id <= 4; id++) {
+		struct message_object object = message(id, ID_A, 0);
+
+		assert_int_equal(object_cache_add(cache, &object, "/bin/prog", image_fd(&image)), 0);
+	}
+	assert_int_equal(object_cache_parse(cache, 2, &symbols, &bytes), 0);
+	assert_int_equal(object_cache_next_unparsed(cache), 1);
+	assert_int_equal(object_cache_parse(cache, 1, &symbols, &bytes), 0);
+	assert_int_equal(object_cache_next_unparsed(cache), 3);
+	assert_int_equal(object_cache_add(cache, &(struct message_object){.object = 3, .err = -ENOENT}, "x", -1), 0);
+	assert_int_equal(object_cache_next_unparsed(cache), 4);
+	assert_int_equal(object_cache_parse(cache, 4, &symbols, &bytes), 0);
+	assert_int_equal(object_cache_next_unparsed(cache), 0);
+	assert_int_equal(object_cache_parse(cache, 55, &symbols, &bytes), -ENOENT);
+	object_cache_free(cache);
+}
+
+static void descriptor_is_taken_over_always(void **state)
+{
+	struct object_cache *cache = NULL;
+	struct message_object object = message(1, ID_A, 0);
+	struct elf_image image;
+	int fd;
+
+	(void)state;
+	make_image(&image, ID_A, "main");
+	assert_int_equal(object_cache_new(1, &cache), 0);
+	object.flags = OBJECT_QUARANTINED;
+	fd = image_fd(&image);
+	assert_int_equal(object_cache_add(cache, &object, "/bin/prog", fd), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	object.object = 2; /* one too many */
+	fd = image_fd(&image);
+	assert_int_equal(object_cache_add(cache, &object, "/bin/prog", fd), -E2BIG);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	object.object = 1;
+	object.flags = 0;
+	fd = image_fd(&image);
+	assert_int_equal(object_cache_add(cache, &object, "/bin/prog", fd), 0); /* never parsed */
+	object_cache_free(cache);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void file_that_is_no_elf_is_unnamed(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(1, "", 0);
+	struct elf_image image;
+	int fd;
+
+	(void)state;
+	make_image(&image, ID_A, "main");
+	image.bytes[0] = '#';
+	fd = image_fd(&image);
+	object.expected_ino = inode_of(fd);
+	assert_int_equal(add_and_parse(cache, &object, "/opt/app.jar", fd), -ENOEXEC);
+	assert_string_equal(name_of(cache, 1, 0x1234, 0), "app.jar+0x1234");
+	object_cache_free(cache);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(function_is_named_and_readable),
+		cmocka_unit_test(return_address_is_looked_up_one_byte_before),
+		cmocka_unit_test(unnamed_frame_is_module_and_offset),
+		cmocka_unit_test(overlong_module_name_is_cut),
+		cmocka_unit_test(only_the_file_that_was_mapped_gives_names),
+		cmocka_unit_test(vdso_needs_no_descriptor),
+		cmocka_unit_test(equal_files_share_an_index),
+		cmocka_unit_test(copied_build_id_lends_no_names),
+		cmocka_unit_test(later_message_replaces_the_object),
+		cmocka_unit_test(unparsed_objects_come_in_order),
+		cmocka_unit_test(descriptor_is_taken_over_always),
+		cmocka_unit_test(file_that_is_no_elf_is_unnamed),
+	};
+
+	return cmocka_run_group_tests_name("object_cache", tests, NULL, NULL);
+}
