@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# The targets that install packages, need root or last long. Included by the Makefile.
+include tests/workloads/workloads.mk tests/bench/bench.mk
+
+# Under sudo what is built belongs to who typed it, so that a plain "make" works afterwards.
+GIVE_BACK = if [ "$$(id -u)" -eq 0 ] && [ -n "$${SUDO_UID:-}" ]; then chown -Rh "$$SUDO_UID:$${SUDO_GID:-$$SUDO_UID}" $(O); fi
+JOBS ?= $(shell nproc)
+SUBMAKE = $(MAKE) --no-print-directory
+
+deps: ## install the packages that building and running need (root)
+	$(Q)tests/deps.sh build
+deps-test: ## and those that the tests need (root)
+	$(Q)tests/deps.sh test
+
+RUN_OPTIONS ?= -d 10
+# Makes of their own: before "deps" there may be no pkg-config to ask.
+run: ## install, build, and profile this machine for 10 s (root)
+	$(Q)tests/deps.sh build
+	$(Q)status=0; $(SUBMAKE) -j$(JOBS) all || status=$$?; $(GIVE_BACK); exit $$status
+	$(Q)$(B)/hostprof record $(RUN_OPTIONS)
+
+# Everything. Each phase adds to one summary; a phase that could not even begin is a failure in it.
+PHASES ?= check check-asan check-source check-root check-kernels
+TEST_FLOOR ?= 1350
+TEST_SUMMARY := $(O)/test-summary
+test: ## install what is missing and run every test (root)
+	$(Q)tests/deps.sh test
+	@mkdir -p $(O); rm -f $(TEST_SUMMARY)
+	$(Q)for phase in $(PHASES); do \
+		echo "== $$phase"; \
+		before=$$(grep -c ^begin $(TEST_SUMMARY) 2>/dev/null); \
+		$(SUBMAKE) -j$(JOBS) $(if $(filter true,$(CI)),DEV=1) SUMMARY=$(TEST_SUMMARY) $$phase || \
+			[ "$$(grep -c ^begin $(TEST_SUMMARY) 2>/dev/null)" != "$$before" ] || \
+			tests/run --summary-file $(TEST_SUMMARY) --phase $$phase >/dev/null; \
+	done; \
+	$(GIVE_BACK); \
+	tests/run --floor $(TEST_FLOOR) --summary-file $(TEST_SUMMARY) --total
+
+check-source: export CLANG_FORMAT := $(CLANG_FORMAT)
+check-source: ## check-layers, check-headers, check-format and lint as tests
+	$(Q)$(RUN) --timeout 900 tests/source_checks.sh
+
+# One after the other: they watch the machine.
+LIVE := $(patsubst %,tests/integration/%.sh,ground_truth accounting command files bad_input pprof_tools flamegraph_browser short_lived \
+	versus_perf faults)
+LIVE := $(filter $(LIVE),$(wildcard tests/integration/*.sh))
+check-root: export WORKLOADS = $(abspath $(WL))
+check-root: $(B)/hostprof workloads ## live tests on this machine (root)
+	$(Q)$(RUN) --timeout 600 $(LIVE)
+
+KERNEL_TESTS := tests/kernels/kernels.sh
+check-kernels: export WORKLOADS = $(abspath $(WL))
+check-kernels: export KERNEL_IMAGES = $(abspath $(O))/kernels
+check-kernels: $(B)/hostprof workloads ## live tests on other kernels, in QEMU
+	$(Q)$(RUN) --timeout 1200 $(KERNEL_TESTS)
+
+bench: export WORKLOADS = $(abspath $(WL))
+bench: export HOSTPROF = $(abspath $(B))/hostprof
+bench: export BENCH_BIN = $(abspath $(B))/tests/bench
+bench: $(B)/hostprof workloads bench-programs ## measure against the targets; fails on a MISS (root)
+	$(Q)tests/bench/run.sh
+
+SUITE ?= bookworm
+check-fresh: ## clone into a fresh Debian root and "make run" there: SUITE=bookworm|trixie (root, network)
+	$(Q)tests/integration/fresh_root.sh $(SUITE) $(FRESH)
+
+.PHONY: deps deps-test run test check-source check-root check-kernels bench check-fresh
