@@ -3,10 +3,11 @@
  * Strings are byte runs behind the fixed part, without NUL; their lengths must add up to the message exactly.
  *
  *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_KERNEL_SYMBOLS, OUTPUT_PREPARE, OUTPUT_WRITE
- *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED+fd, KERNEL_SYMBOLS+fd, OUTPUT_PREPARED,
- * OUTPUT_WRITTEN collector -> resolver   KERNEL_SYMBOLS+fd, OBJECT+fd, BATCH+memfd resolver -> collector   PARSING,
- * PARSED, NEED_KERNEL_SYMBOLS, OUTPUT+memfd, SUMMARY+memfd, BATCH_DONE both ways               START -> READY, PING ->
- * PONG
+ *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED + file, KERNEL_SYMBOLS + file,
+ *                            OUTPUT_PREPARED, OUTPUT_WRITTEN
+ *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, BATCH + memfd
+ *    resolver -> collector   PARSING, PARSED, OUTPUT + memfd, SUMMARY + memfd, BATCH_DONE
+ *    both ways               START -> READY, PING -> PONG
  *
  * The collector is the hub: it keeps the descriptors that the opener found until the run ends, so that a resolver that
  * dies costs no name, not even one of a file that is gone by now. */
@@ -33,7 +34,6 @@ enum message_type {
 	MESSAGE_OBJECT_OPENED,
 	MESSAGE_OPEN_KERNEL_SYMBOLS,
 	MESSAGE_KERNEL_SYMBOLS,
-	MESSAGE_NEED_KERNEL_SYMBOLS,
 	MESSAGE_OUTPUT_PREPARE,
 	MESSAGE_OUTPUT_PREPARED,
 	MESSAGE_OUTPUT_WRITE,

@@ -2,8 +2,8 @@
 /* What the sampler writes to the ring buffer. A stack's frames and a process' description travel once, then each sample
  * is a small header that names them by hash:
  *
- *      PROCESS #a   USER_STACK #b   KERNEL_STACK #c   SAMPLE{#a #b #c}   SAMPLE{#a #b #c}   USER_STACK #d   SAMPLE{#a
- * #d #c}
+ *      PROCESS #a   USER_STACK #b   KERNEL_STACK #c   SAMPLE{#a #b #c}   SAMPLE{#a #b #c}
+ *      USER_STACK #d   SAMPLE{#a #d #c}
  *
  * Hashes are 64 bits, keyed with a random seed of the run; 0 means "none". The kernel remembers what it sent in a
  * direct-mapped cache of full-width hashes that is written only after the record is in the ring, so a header never

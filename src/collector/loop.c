@@ -72,6 +72,8 @@ static void follow_cpus(struct collector *collector)
 	if (changed > 0) {
 		log_write(LOG_INFO, COLLECTOR_MODULE, "%zu CPUs online now", n);
 		changed = sideband_set_cpus(collector->sideband, cpus, n);
+		/* What happened there before we listened is read from /proc. */
+		opener_link_scan(collector->opener, 0);
 	}
 	if (changed < 0 && log_limit_passes(&collector->cpus_limit, collector_now()))
 		log_write(LOG_WARN, COLLECTOR_MODULE, "a CPU that came online is not sampled: %s", err_name(changed));

@@ -211,7 +211,6 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 				    .fd_rule = FD_AS_CONTENT_SAYS,
 				    .is_right = kernel_symbols_is_right,
 				    .needs_fd = kernel_symbols_needs_fd},
-	[MESSAGE_NEED_KERNEL_SYMBOLS] = {.name = "NEED_KERNEL_SYMBOLS"},
 	[MESSAGE_OUTPUT_PREPARE] = {.name = "OUTPUT_PREPARE",
 				    .fixed = sizeof(struct message_output_prepare),
 				    WITH_TEXT(TEXT_PATH, struct message_output_prepare, path_len),

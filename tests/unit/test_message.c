@@ -44,7 +44,6 @@ static void every_type_has_a_name_and_a_layout(void **state)
 		{MESSAGE_OBJECT_OPENED, sizeof(struct message_object_opened), true},
 		{MESSAGE_OPEN_KERNEL_SYMBOLS, 0, false},
 		{MESSAGE_KERNEL_SYMBOLS, sizeof(struct message_kernel_symbols), true},
-		{MESSAGE_NEED_KERNEL_SYMBOLS, 0, false},
 		{MESSAGE_OUTPUT_PREPARED, sizeof(struct message_output_result), false},
 		{MESSAGE_OUTPUT_WRITE, sizeof(struct message_output_write), true},
 		{MESSAGE_OUTPUT_WRITTEN, sizeof(struct message_output_result), false},
