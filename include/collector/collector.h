@@ -50,6 +50,7 @@ struct collector_options {
 };
 
 struct collector_result {
+	bool has_truth; /* something was sampled; truth, summary and files are filled */
 	struct truth truth;
 	struct summary summary;
 	struct report_file *files;
@@ -58,7 +59,8 @@ struct collector_result {
 	int command_status; /* as a shell tells it */
 };
 
-/* Runs a whole recording. On failure the problem says what and how to mend it; a result is filled only on success, but
- * the command's status is told in any case. Call collector_result_release() after either. */
+/* Runs a whole recording. On failure the problem says what and how to mend it; the truth is told
+ * even then when something was sampled (an output failed), and the command's status in any case. Call
+ * collector_result_release() after either. */
 int collector_run(const struct collector_options *options, struct collector_result *ret, struct problem *problem);
 void collector_result_release(struct collector_result *result);

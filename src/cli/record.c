@@ -256,6 +256,8 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 		progress_free(recording.progress);
 		if (!err)
 			err = show(options, result);
+		else if (options->json && result->has_truth) /* what became of the samples is no secret then */
+			report_json(stdout, &result->truth, result->files, result->n_files);
 	}
 	if (problem.err) {
 		problem_text(&problem, text, sizeof(text));

@@ -190,6 +190,7 @@ static void fill_result(struct collector *collector, struct collector_result *re
 {
 	truth_measure_memory(collector);
 	truth_tell(collector, &ret->truth);
+	ret->has_truth = true;
 	ret->summary = collector->summary;
 	ret->files = collector->files.items;
 	ret->n_files = collector->files.len;
@@ -219,6 +220,8 @@ static void release(struct collector *collector)
 		free((char *)file->path);
 	vec_release(&collector->files);
 	vec_release(&collector->ksymbols);
+	vec_release(&collector->writes);
+	free(collector->written);
 	buf_release(&collector->ksymbol_names);
 	cleanup_close(&collector->epoll_fd);
 	cleanup_close(&collector->signal_fd);
@@ -243,16 +246,17 @@ int collector_run(const struct collector_options *options, struct collector_resu
 					.command = {.pid = -1, .gate = -1, .failure = -1},
 					.cpus_limit = {.burst = 1},
 					.ksymbols = VEC_INIT(MAX_KSYMBOLS),
+					.writes = VEC_INIT(MAX_FILES),
 					.files = VEC_INIT(MAX_FILES)};
 	buf_init(&collector->ksymbol_names, MAX_KSYMBOL_NAME_BYTES);
-	err = start(collector);
+	collector->written = calloc(options->n_outputs + 1, sizeof(*collector->written));
+	err = collector->written ? start(collector) : problem_set(problem, -ENOMEM, "", "cannot start");
 	if (!err) {
 		while (!is_over(collector))
 			loop_pump(collector);
 		stop_sampling(collector);
 		err = delivery_finish(collector);
-		if (!err)
-			fill_result(collector, ret);
+		fill_result(collector, ret);
 		log_counters();
 	}
 	release(collector);

@@ -22,6 +22,7 @@ enum collector_tag { TAG_SIGNAL, TAG_SAMPLER, TAG_SIDEBAND, TAG_OPENER, TAG_RESO
 
 struct ksymbol_vec VEC(struct batch_ksymbol);
 struct file_vec VEC(struct report_file);
+struct count_vec VEC(uint64_t);
 
 struct collector {
 	const struct collector_options *options;
@@ -53,8 +54,10 @@ struct collector {
 	bool is_interrupted;
 
 	/* Destinations and files. */
-	uint32_t outputs_prepared, writes_pending, outputs_failed;
-	uint64_t samples_unwritten;
+	uint32_t outputs_prepared;
+	struct count_vec writes; /* samples of each file given to the opener, in order; it answers in that order */
+	size_t writes_done;
+	uint64_t *written; /* samples in the files of each destination that are in place */
 	struct file_vec files;
 	bool is_built;
 	struct message_batch_done built;
@@ -80,9 +83,11 @@ int collector_make_tables(struct collector *collector);
 int collector_start_children(struct collector *collector);
 void collector_hold_new_roots(struct collector *collector);
 
-/* delivery.c: prepares all destinations and waits for it; has the batch made and all files written. */
+/* delivery.c: prepares all destinations and waits for it; has the batch made and all files written; how many of
+ * `stored` samples are in a file that is in place. */
 int delivery_prepare(struct collector *collector);
 int delivery_finish(struct collector *collector);
+uint64_t delivery_written(const struct collector *collector, uint64_t stored);
 void delivery_output_prepared(void *ctx, uint32_t output, int err, const char *path);
 void delivery_output_written(void *ctx, uint32_t output, int err, const char *path, uint64_t bytes);
 void delivery_output(void *ctx, const struct message_output *output, const char *name, int fd);

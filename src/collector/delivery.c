@@ -62,10 +62,10 @@ void delivery_output_written(void *ctx, uint32_t output, int err, const char *pa
 	struct report_file *file;
 	char *copy;
 
-	(void)output;
-	collector->writes_pending--;
+	if (!err && output < collector->options->n_outputs && collector->writes_done < collector->writes.len)
+		collector->written[output] += collector->writes.items[collector->writes_done];
+	collector->writes_done++;
 	if (err) {
-		collector->outputs_failed++;
 		if (!collector->output_err)
 			collector->output_err = problem_set(
 				collector->problem, err,
@@ -85,22 +85,38 @@ void delivery_output(void *ctx, const struct message_output *output, const char 
 {
 	struct collector *collector = ctx;
 	const struct collector_options *options = collector->options;
+	uint64_t *samples;
 	int err;
 
 	if (output->output >= options->n_outputs)
 		return;
 	if (options->outputs[output->output].path) {
-		err = opener_link_write(collector->opener, output->output, name, fd);
+		err = vec_reserve(&collector->writes, collector->writes.len + 1);
 		if (!err)
-			collector->writes_pending++;
+			err = opener_link_write(collector->opener, output->output, name, fd);
+		if (!err) {
+			samples = vec_push_reserved(&collector->writes);
+			*samples = output->samples;
+		}
 	} else {
 		err = options->deliver(options->ctx, output->output, fd);
+		if (!err)
+			collector->written[output->output] += output->samples;
 	}
-	if (err) {
-		collector->outputs_failed++;
-		if (!collector->output_err)
-			collector->output_err = problem_set(collector->problem, err, "", "cannot write the output");
-	}
+	if (err && !collector->output_err)
+		collector->output_err = problem_set(collector->problem, err, "", "cannot write the output");
+}
+
+/* A destination's files may hold a sample twice (its process' profile and the merged one), never one that was not
+ * stored. */
+uint64_t delivery_written(const struct collector *collector, uint64_t stored)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < collector->options->n_outputs; i++)
+		if (collector->written[i] > most)
+			most = collector->written[i];
+	return most < stored ? most : stored;
 }
 
 void delivery_summary(void *ctx, int fd)
@@ -204,7 +220,7 @@ int delivery_finish(struct collector *collector)
 	if (!err)
 		err = collector->built.err;
 	truth_measure_memory(collector);
-	while (collector->writes_pending)
+	while (collector->writes_done < collector->writes.len)
 		loop_pump(collector);
 	if (err)
 		return problem_set(collector->problem, err, "run again with -v to see why", "cannot make the profiles");

@@ -48,6 +48,11 @@ void truth_tell(const struct collector *collector, struct truth *ret)
 	ret->delivered = attributed.stored;
 	for (size_t i = 0; i < LOSS_COUNT; i++)
 		ret->lost[i] = sampled.lost[i] + attributed.lost[i];
+	/* The record inside a profile is made before it is written: who reads it has it. */
+	if (collector->is_built) {
+		ret->delivered = delivery_written(collector, attributed.stored);
+		ret->lost[LOSS_output_failed] += attributed.stored - ret->delivered;
+	}
 	for (size_t i = 0; i < UNWIND_END_COUNT; i++) {
 		ret->stacks_by_end[i] = attributed.by_end[i];
 		ret->stacks_complete += is_complete[i] ? attributed.by_end[i] : 0;

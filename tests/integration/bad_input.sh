@@ -60,6 +60,9 @@ leave_full()
 at_end+=(leave_full)
 in_background "$WORKLOADS/split-pie" 600
 fails live_disk_full 1 'ENOSPC|No space' "$T/hostprof" record -F 999 -d 1 -o "$T/full/out" -o "$T/full/one.html" --folded "$T/full/f"
+"$HOSTPROF" record --json -F 999 -d 1 -o "$T/full/none.html" -- "$WORKLOADS/split-pie" 1 >"$T/json" 2>/dev/null
+equal live_disk_full_samples_are_lost_by_cause true \
+	"$(jq '.taken > 0 and .delivered == 0 and .lost.output_failed > 0 and .taken == .delivered + ([.lost[]] | add)' "$T/json")"
 equal live_disk_full_leaves_no_torn_file "" "$(find "$T/full" -name '.*' -type f; find "$T/full" -name '*.gz' -exec gzip -t {} \; 2>&1)"
 
 echo precious >"$T/precious"
