@@ -83,11 +83,9 @@ int collector_make_tables(struct collector *collector);
 int collector_start_children(struct collector *collector);
 void collector_hold_new_roots(struct collector *collector);
 
-/* delivery.c: prepares all destinations and waits for it; has the batch made and all files written; how many of
- * `stored` samples are in a file that is in place. */
+/* delivery.c: prepares all destinations and waits for it; has the batch made and all files written. */
 int delivery_prepare(struct collector *collector);
 int delivery_finish(struct collector *collector);
-uint64_t delivery_written(const struct collector *collector, uint64_t stored);
 void delivery_output_prepared(void *ctx, uint32_t output, int err, const char *path);
 void delivery_output_written(void *ctx, uint32_t output, int err, const char *path, uint64_t bytes);
 void delivery_output(void *ctx, const struct message_output *output, const char *name, int fd);

@@ -107,18 +107,6 @@ void delivery_output(void *ctx, const struct message_output *output, const char 
 		collector->output_err = problem_set(collector->problem, err, "", "cannot write the output");
 }
 
-/* A destination's files may hold a sample twice (its process' profile and the merged one), never one that was not
- * stored. */
-uint64_t delivery_written(const struct collector *collector, uint64_t stored)
-{
-	uint64_t most = 0;
-
-	for (size_t i = 0; i < collector->options->n_outputs; i++)
-		if (collector->written[i] > most)
-			most = collector->written[i];
-	return most < stored ? most : stored;
-}
-
 void delivery_summary(void *ctx, int fd)
 {
 	struct collector *collector = ctx;

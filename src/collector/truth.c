@@ -28,6 +28,18 @@ static double rusage_seconds(int who)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* A destination's files may hold a sample twice (its process' profile and the merged one), never one that was not
+ * stored. */
+static uint64_t written_samples(const struct collector *collector, uint64_t stored)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < collector->options->n_outputs; i++)
+		if (collector->written[i] > most)
+			most = collector->written[i];
+	return most < stored ? most : stored;
+}
+
 void truth_tell(const struct collector *collector, struct truth *ret)
 {
 	static const bool is_complete[UNWIND_END_COUNT] = {
@@ -50,7 +62,7 @@ void truth_tell(const struct collector *collector, struct truth *ret)
 		ret->lost[i] = sampled.lost[i] + attributed.lost[i];
 	/* The record inside a profile is made before it is written: who reads it has it. */
 	if (collector->is_built) {
-		ret->delivered = delivery_written(collector, attributed.stored);
+		ret->delivered = written_samples(collector, attributed.stored);
 		ret->lost[LOSS_output_failed] += attributed.stored - ret->delivered;
 	}
 	for (size_t i = 0; i < UNWIND_END_COUNT; i++) {
