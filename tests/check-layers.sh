@@ -11,14 +11,16 @@ cd "${1:-.}" || exit 2
 declare -A allowed=(
 	[base]=''
 	[ipc]='base wire'
-	[collector]='base ipc wire'
+	[collector]='base ipc table wire'
 	[opener]='base ipc wire'
 	[elf]='base wire'
+	[table]='base wire'
+	[unwind]='base elf table wire'
 	[symbol]='base elf wire'
 	[profile]='base'
 	[encode]='base profile'
-	[resolver]='base ipc elf symbol profile encode wire'
-	[cli]='base ipc collector wire opener/opener.h resolver/resolver.h'
+	[resolver]='base ipc elf table unwind symbol profile encode wire'
+	[cli]='base ipc collector table wire opener/opener.h resolver/resolver.h'
 	[wire]=''
 )
 # src/main.c starts the roles and the commands.
@@ -38,7 +40,7 @@ system_rules=(
 )
 
 # These take bytes, descriptors or readers, never a path: "openat(" and its kin are no calls of theirs.
-pathless='resolver elf symbol profile encode'
+pathless='resolver elf table unwind symbol profile encode'
 path_calls='open|open64|openat|openat2|creat|fopen|freopen|opendir|scandir|nftw|stat|lstat|statx|access|readlink'
 path_calls+='|readlinkat|realpath|unlink|unlinkat|rename|renameat|mkdir|mkdirat|mkstemp|popen|system|execve|execvp'
 path_calls+='|socket|connect|bind|dlopen|syscall'

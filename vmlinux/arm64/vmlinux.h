@@ -28,6 +28,8 @@ struct pt_regs {
 	s32 syscallno;
 };
 
+typedef short int __s16;
+
 typedef short unsigned int __u16;
 
 typedef long long int __s64;
@@ -85,6 +87,7 @@ struct signal_struct {
 
 struct mm_struct {
 	long unsigned int task_size;
+	long unsigned int start_stack;
 };
 
 struct cred {
@@ -143,6 +146,7 @@ enum {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_STACK_TRACE = 7,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 

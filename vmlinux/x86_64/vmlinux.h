@@ -7,6 +7,8 @@
 
 typedef unsigned char __u8;
 
+typedef short int __s16;
+
 typedef short unsigned int __u16;
 
 typedef int __s32;
@@ -68,6 +70,7 @@ struct task_struct {
 
 struct mm_struct {
 	long unsigned int task_size;
+	long unsigned int start_stack;
 };
 
 struct ns_common {
@@ -142,6 +145,7 @@ enum {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_STACK_TRACE = 7,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 

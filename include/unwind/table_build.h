@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The unwind table of a file from everything that it tells: .eh_frame, .debug_frame where that covers less than half
+ * of the code, Go's tables, and the code itself where nothing else covers it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "table/table_writer.h"
+
+struct elf_file;
+
+/* Files with more code than this are read in windows of TABLE_WINDOW_PAGES. */
+#define TABLE_WHOLE_BYTES (256u << 20)
+#define TABLE_WINDOW_PAGES 256u
+
+/* What the table is made of: bytes of executable code by where their rules came from. */
+struct table_coverage {
+	uint64_t code;
+	uint64_t eh_frame, debug_frame, go, scanned;
+	uint64_t none;	      /* no rule: the frame pointer may tell */
+	uint64_t unsupported; /* a rule that the walk does not know, or a broken one */
+	uint64_t bad_entries; /* FDEs and CIEs that could not be read */
+};
+
+/* Makes the table that holds the file's page `page` (file offset >> UNWIND_PAGE_SHIFT): all of the file, or its window.
+ * `debug` is the file's debug file or NULL. Writes it to fd. -ENOENT: the file has no code, or no rules at all;
+ * -ENOTSUP: another machine. */
+int table_build(const struct elf_file *file, const struct elf_file *debug, uint32_t page, int fd,
+		struct table_writer_stats *ret_stats, struct table_coverage *ret_coverage);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Unwind tables as the walk in the kernel reads them, and the same walk on the host. User space writes them into memory
+ * that both map; only user space writes, but for the stamps of struct unwind_object.
+ *
+ *   process key ──► slot ──► mappings, sorted by address      ip - bias = offset in the file
+ *                              │
+ *                              └─► object ──► directory: one word for each 64 KiB page of the file
+ *                                                │
+ *                                                └─► page blob: block index, rows {offset in page, rule}
+ *                                                                                             │
+ *                                                                        rules, shared by all ◄┘
+ *
+ * Everything is keyed by *file offset*, so that nobody but the parser of the file needs to know its address space.
+ * Directories, blobs and mapping arrays lie in segments of 1 MiB; a place in them is counted in units of 8 bytes over
+ * all segments. Place 0 is never given out: 0 means "nothing there", which is also what fresh memory says.
+ *
+ * Publication: what is pointed at is written first, then (after a barrier) the one word that points at it; a reader
+ * follows addresses that it loaded, so it sees either nothing or everything. What is taken back is reused only after
+ * UNWIND_GRACE_NS, far longer than any walk; and a mapping array repeats the key of its process, an object its
+ * generation, so that even a reader that was held up longer does not take one thing for another. */
+#pragma once
+
+#include "wire/types.h"
+
+/* --- segments ----------------------------------------------------------------------------------------------------- */
+
+#define UNWIND_SEGMENT_SHIFT 20
+#define UNWIND_SEGMENT_BYTES (1u << UNWIND_SEGMENT_SHIFT)
+#define UNWIND_MAX_SEGMENTS 1024u
+#define UNWIND_UNIT_SHIFT 3
+#define UNWIND_PLACE_BITS 27 /* segment: 10 bits, unit within it: 17 */
+#define UNWIND_GRACE_NS 1000000000ULL
+
+static inline __u32 unwind_place_segment(__u32 place)
+{
+	return place >> (UNWIND_SEGMENT_SHIFT - UNWIND_UNIT_SHIFT);
+}
+
+static inline __u32 unwind_place_offset(__u32 place)
+{
+	return (place << UNWIND_UNIT_SHIFT) & (UNWIND_SEGMENT_BYTES - 1);
+}
+
+/* --- rules -------------------------------------------------------------------------------------------------------- */
+
+/* How the frame's CFA (the caller's sp) is found. */
+#define UNWIND_CFA_NONE 0	 /* nothing is known about this code: the frame pointer may tell */
+#define UNWIND_CFA_SP 1		 /* sp + cfa_off, see `steps` */
+#define UNWIND_CFA_FP 2		 /* fp + cfa_off */
+#define UNWIND_CFA_REGISTER 3	 /* register `reg` + cfa_off; only where all registers are known */
+#define UNWIND_CFA_PLT 4	 /* x86-64 lazy PLT: sp + 8, + 8 more where (ip & 15) >= cfa_off */
+#define UNWIND_CFA_DEREF_SP 5	 /* *(sp + cfa_off) + ra_off; the return address is at CFA - 8 */
+#define UNWIND_CFA_DEREF_FP 6	 /* *(fp + cfa_off) + ra_off; the return address is at CFA - 8 */
+#define UNWIND_CFA_SIGNAL 7	 /* the frame that the kernel made for a signal handler */
+#define UNWIND_CFA_STOP 8	 /* the first function of a thread: it has no caller */
+#define UNWIND_CFA_UNSUPPORTED 9 /* there is a rule but not one of the above, or the file's own rule is broken */
+#define UNWIND_CFA_COUNT 10
+
+/* The caller's frame pointer (rbp, x29). */
+#define UNWIND_FP_SAME 0
+#define UNWIND_FP_SAVED 1 /* at CFA + fp_off */
+#define UNWIND_FP_LOST 2
+#define UNWIND_FP_COUNT 3
+
+/* The return address. */
+#define UNWIND_RA_SAVED 0    /* at CFA + ra_off */
+#define UNWIND_RA_REGISTER 1 /* in `reg`; only where all registers are known */
+#define UNWIND_RA_LINK 2     /* arm64: in x30, which is the frame's own in a leaf or an interrupted frame only */
+#define UNWIND_RA_COUNT 3
+
+/* Fields that a kind does not use are 0, so that equal rules are equal bytes. NONE, SIGNAL, STOP and UNSUPPORTED use
+ * `cfa` alone; PLT uses cfa and cfa_off, its fp is SAME and its return address at CFA - 8 (ra_off -8). */
+struct unwind_rule {
+	__u8 cfa, fp, ra;
+	__u8 reg; /* DWARF number */
+	__s32 cfa_off;
+	__s16 fp_off;
+	__s16 ra_off; /* DEREF: what is added to the word that was read */
+	/* SP only: a run of pushes or pops folded into one row. Bit d (1 … 31) says that the instruction that ends at d
+	 * bytes behind the row's start moved sp by 8; bit 0 says which way: 0 pushes (CFA offset rises), 1 pops. At
+	 * distance d from the row, cfa_off ± 8 × the number of bits 1 … min(d, 31). */
+	__u32 steps;
+};
+
+#define UNWIND_STEPS_POP 1u
+#define UNWIND_MAX_STEP_DISTANCE 31
+#define UNWIND_MAX_RULES 65536u
+
+/* DWARF register numbers (x86-64 psABI figure 3.36; AAPCS64 DWARF section 4.1). */
+#define UNWIND_X86_RBP 6
+#define UNWIND_X86_RSP 7
+#define UNWIND_X86_RA 16
+#define UNWIND_X86_REGISTERS 17
+#define UNWIND_ARM64_FP 29
+#define UNWIND_ARM64_LR 30
+#define UNWIND_ARM64_SP 31
+#define UNWIND_ARM64_REGISTERS 32
+
+/* --- rows --------------------------------------------------------------------------------------------------------- */
+
+/* A row: offset in its page, and the rule from there to the next row. */
+static inline __u32 unwind_row(__u32 offset, __u32 rule)
+{
+	return offset | rule << 16;
+}
+
+static inline __u32 unwind_row_offset(__u32 row)
+{
+	return row & 0xffff;
+}
+
+static inline __u32 unwind_row_rule(__u32 row)
+{
+	return row >> 16;
+}
+
+#define UNWIND_PAGE_SHIFT 16
+#define UNWIND_PAGE_BYTES (1u << UNWIND_PAGE_SHIFT)
+#define UNWIND_MAX_PAGES (1u << 17) /* 8 GiB of file */
+
+/* The word of a page in its object's directory:
+ *
+ *    31 30 | 29 .. 27  | 26 ............ 0
+ *    kind  | shift - 5 | ROWS: place of the blob       CONSTANT: rule in the low 16 bits, shift 0
+ *
+ * A blob is __u16 first[(65536 >> shift) + 1], padded to 4 bytes, then rows. Block b of 1 << shift bytes has the rows
+ * first[b] .. first[b + 1]; they are at most UNWIND_MAX_BLOCK_ROWS. The row that holds an offset may be the last one of
+ * an earlier block: it is always the row before. Row 0 has offset 0. */
+#define UNWIND_PAGE_UNLOADED 0u
+#define UNWIND_PAGE_CONSTANT 1u
+#define UNWIND_PAGE_ROWS 2u
+#define UNWIND_MIN_BLOCK_SHIFT 5
+#define UNWIND_MAX_BLOCK_SHIFT 12
+#define UNWIND_MAX_BLOCK_ROWS 31
+#define UNWIND_MAX_BLOB_BYTES (4u * 65536 + 2 * (65536u >> UNWIND_MIN_BLOCK_SHIFT) + 8)
+
+static inline __u32 unwind_page_kind(__u32 word)
+{
+	return word >> 30;
+}
+
+static inline __u32 unwind_page_block_shift(__u32 word)
+{
+	return ((word >> UNWIND_PLACE_BITS) & 7) + UNWIND_MIN_BLOCK_SHIFT;
+}
+
+static inline __u32 unwind_page_place(__u32 word)
+{
+	return word & ((1u << UNWIND_PLACE_BITS) - 1);
+}
+
+static inline __u32 unwind_page_rows(__u32 place, __u32 block_shift)
+{
+	return UNWIND_PAGE_ROWS << 30 | (block_shift - UNWIND_MIN_BLOCK_SHIFT) << UNWIND_PLACE_BITS | place;
+}
+
+static inline __u32 unwind_page_constant(__u32 rule)
+{
+	return UNWIND_PAGE_CONSTANT << 30 | rule;
+}
+
+/* Bytes of a blob's block index, padded. */
+static inline __u32 unwind_index_bytes(__u32 block_shift)
+{
+	return (2 * ((UNWIND_PAGE_BYTES >> block_shift) + 1) + 3) & ~3u;
+}
+
+/* At the directory's place: this, then a word for each page. */
+struct unwind_directory {
+	__u32 first_page;
+	__u32 pages;
+};
+
+/* --- objects ------------------------------------------------------------------------------------------------------ */
+
+#define UNWIND_MAX_OBJECTS 8192u
+
+#define UNWIND_OBJECT_UNLOADED 0u /* no table yet */
+#define UNWIND_OBJECT_LOADED 1u	  /* `word` has its directory */
+#define UNWIND_OBJECT_NONE 2u	  /* there is none to be had: the frame pointer may tell */
+
+/* `word`: 63 .. 48 generation | 47 .. 40 state | 31 .. 0 place of the directory. */
+struct unwind_object {
+	__u64 word;
+	/* The walk writes these, without care for races between CPUs: they are hints. */
+	__u32 used_epoch;  /* the store's epoch at its last use */
+	__u32 misses;	   /* walks that lacked a page of it */
+	__u32 missed_page; /* the last one of those */
+	__u32 pad[3];
+};
+
+static inline __u64 unwind_object_word(__u32 generation, __u32 state, __u32 place)
+{
+	return (__u64)generation << 48 | (__u64)state << 40 | place;
+}
+
+static inline __u32 unwind_object_generation(__u64 word)
+{
+	return word >> 48;
+}
+
+static inline __u32 unwind_object_state(__u64 word)
+{
+	return (word >> 40) & 0xff;
+}
+
+static inline __u32 unwind_object_directory(__u64 word)
+{
+	return (__u32)word;
+}
+
+/* --- processes ---------------------------------------------------------------------------------------------------- */
+
+#define UNWIND_NO_OBJECT 0xffffffffu /* a mapping without a file: the frame pointer may tell */
+#define UNWIND_MAX_MAPPINGS 1024u    /* published of one process; what does not fit is counted */
+
+/* An executable mapping. */
+struct unwind_mapping {
+	__u64 start;
+	__u64 bias;  /* ip - bias is the offset in the file */
+	__u32 pages; /* length in units of 4 KiB */
+	__u32 object;
+	__u32 generation; /* of the object's slot: another one means that the object is gone */
+	__u32 pad;
+};
+
+/* In front of a process' mappings, of their size. */
+struct unwind_mappings {
+	__u64 key;
+	__u32 n;
+	__u32 is_partial; /* the process has more than were published */
+	__u64 pad[2];
+};
+
+/* A process' slot: two buckets of UNWIND_BUCKET slots each may hold a key (its low half and its high half choose). */
+struct unwind_process {
+	__u64 key;   /* of struct process_record; never 0 */
+	__u32 place; /* of its struct unwind_mappings; 0: none */
+	__u32 pad;
+};
+
+#define UNWIND_MAX_PROCESSES 16384u
+#define UNWIND_BUCKET 4u
+#define UNWIND_BUCKETS (UNWIND_MAX_PROCESSES / UNWIND_BUCKET)
+
+static inline __u32 unwind_bucket(__u64 key, __u32 which)
+{
+	return (which ? key >> 32 : key) & (UNWIND_BUCKETS - 1);
+}
+
+_Static_assert(sizeof(struct unwind_rule) == 16, "unwind_rule has no padding of its own");
+_Static_assert(sizeof(struct unwind_object) == 32, "unwind_object has no padding of its own");
+_Static_assert(sizeof(struct unwind_mapping) == 32, "unwind_mapping has no padding of its own");
+_Static_assert(sizeof(struct unwind_mappings) == sizeof(struct unwind_mapping), "the head counts as one mapping");
+_Static_assert(sizeof(struct unwind_process) == 16, "unwind_process has no padding of its own");
