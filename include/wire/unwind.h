@@ -27,6 +27,8 @@
 #define UNWIND_SEGMENT_SHIFT 20
 #define UNWIND_SEGMENT_BYTES (1u << UNWIND_SEGMENT_SHIFT)
 #define UNWIND_MAX_SEGMENTS 1024u
+/* A segment as a map: a reader that masked an offset may load a struct from there. */
+#define UNWIND_SEGMENT_SLACK 4096u
 #define UNWIND_UNIT_SHIFT 3
 #define UNWIND_PLACE_BITS 27 /* segment: 10 bits, unit within it: 17 */
 #define UNWIND_GRACE_NS 1000000000ULL
@@ -54,7 +56,8 @@ static inline __u32 unwind_place_offset(__u32 place)
 #define UNWIND_CFA_SIGNAL 7	 /* the frame that the kernel made for a signal handler */
 #define UNWIND_CFA_STOP 8	 /* the first function of a thread: it has no caller */
 #define UNWIND_CFA_UNSUPPORTED 9 /* there is a rule but not one of the above, or the file's own rule is broken */
-#define UNWIND_CFA_COUNT 10
+#define UNWIND_CFA_SWITCH 10	 /* fp + cfa_off, on another stack: Go's runtime.systemstack and its like */
+#define UNWIND_CFA_COUNT 11
 
 /* The caller's frame pointer (rbp, x29). */
 #define UNWIND_FP_SAME 0
@@ -229,7 +232,8 @@ struct unwind_mappings {
 	__u64 key;
 	__u32 n;
 	__u32 is_partial; /* the process has more than were published */
-	__u64 pad[2];
+	__u32 misses;	  /* addresses in none of them; counted by the walk, without care for races */
+	__u32 pad[3];
 };
 
 /* A process' slot: two buckets of UNWIND_BUCKET slots each may hold a key (its low half and its high half choose). */
