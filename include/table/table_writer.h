@@ -23,14 +23,17 @@ struct table_writer_stats {
 	uint64_t bytes; /* of the finished table */
 };
 
-/* Rows before range.first are dropped; code of the range before the first row has no rule (UNWIND_CFA_NONE).
- * -EINVAL: an empty or reversed range; -E2BIG: more than UNWIND_MAX_PAGES pages. */
+/* Of the rows before range.first the last one holds from there on; where no row holds there is no rule
+ * (UNWIND_CFA_NONE). Rows from range.limit on are dropped.
+ * -EINVAL: an empty or reversed range, or parts of pages; -E2BIG: more than UNWIND_MAX_PAGES pages. */
 int table_writer_new(uint16_t machine, const struct table_writer_range *range, struct table_writer **ret);
 void table_writer_free(struct table_writer *writer);
 
-/* The rule from file_off on. Offsets must not fall (-EINVAL); of two rows at one offset the later one counts.
- * rule->steps is 0: folding is the writer's. -ENOSPC: more than UNWIND_MAX_RULES rules, -E2BIG, -ENOMEM. */
+/* The rule from file_off on. Of two rows at one offset the later one counts. rule->steps is 0: folding is the writer's.
+ * -EINVAL: the offset fell, or unwind_rule_is_valid() says no; -ENOSPC: more than UNWIND_MAX_RULES rules; -E2BIG: more
+ * than UNWIND_TABLE_MAX_BYTES; -ENOMEM. After a failure there is no table: only free. */
 int table_writer_row(struct table_writer *writer, uint64_t file_off, const struct unwind_rule *rule);
 
-/* Writes the table to the descriptor (a memfd, at its start). Call once; then only free. */
+/* Writes the table to the descriptor, from its position on. The errors of table_writer_row() and of write(2). Call
+ * once; then only free. */
 int table_writer_finish(struct table_writer *writer, int fd, struct table_writer_stats *ret);

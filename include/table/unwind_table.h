@@ -5,11 +5,13 @@
  *    head | rules | pages | rows
  *
  * Rules are the table's own (row -> index into `rules`); the publisher interns them. Pages are consecutive; rows of a
- * page are sorted by offset, strictly rising, the first at offset 0. A page of one row has no rows: it is constant.
+ * page are sorted by offset, strictly rising, the first at offset 0. A page of one row has no rows: it is constant, and
+ * its rule has no steps (they would have no row to count from).
  *
  * Who reads one believes nothing: unwind_table_read() checks every number, once. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,9 +42,15 @@ struct unwind_table {
 	const uint32_t *rows; /* of all pages, in their order */
 };
 
-/* true for a rule that the walk knows: kinds in range, unused fields 0, registers of the machine, offsets that cannot
- * overflow. */
-int unwind_rule_is_valid(const struct unwind_rule *rule, uint16_t machine);
+/* A frame of a GiB is a broken rule; and with its steps added, an offset below this stays an int. */
+#define UNWIND_MAX_CFA_OFF (1 << 30)
 
-/* The pointers of *ret are into `bytes` (8-byte aligned). -EBADMSG: anything out of place. */
+/* Is this a rule that the walk knows? Kinds in range and of the machine, unused fields 0, registers that exist, the CFA
+ * offset within UNWIND_MAX_CFA_OFF (PLT: 0 .. 15). */
+bool unwind_rule_is_valid(const struct unwind_rule *rule, uint16_t machine);
+
+/* The rule without steps that holds `distance` bytes behind the start of its row. */
+struct unwind_rule unwind_rule_stepped(const struct unwind_rule *rule, uint32_t distance);
+
+/* The pointers of *ret are into `bytes` (4-byte aligned). -EBADMSG: anything out of place. */
 int unwind_table_read(const void *bytes, size_t len, uint16_t machine, struct unwind_table *ret);
