@@ -59,8 +59,8 @@ static inline uint64_t random_next(uint64_t *random)
 	return *random;
 }
 
-/* Functions as compilers make them: pushes, a body, pops; some with a frame pointer, some without any rule, some packed
- * with rows, some that stretch over pages. */
+/* Functions as compilers make them: pushes, a body, pops; some with a frame pointer, some without any rule, some
+ * densely packed with rows (but no more than a block can have), some that stretch over pages. */
 static inline struct plain_rows random_rows(uint64_t seed, uint64_t first, uint64_t limit)
 {
 	uint64_t random = seed * 0x9e3779b97f4a7c15ull | 1, off = first + random_next(&random) % 64;
@@ -76,8 +76,9 @@ static inline struct plain_rows random_rows(uint64_t seed, uint64_t first, uint6
 			continue;
 		}
 		if (shape == 1) {
-			for (uint64_t i = random_next(&random) % 100; i && off < limit; i--)
+			for (uint64_t i = random_next(&random) % UNWIND_MAX_BLOCK_ROWS; i && off < limit; i--)
 				add_row(&rows, off++, rule_fp((int32_t)(random_next(&random) % 50)));
+			off += 2;
 			continue;
 		}
 		add_row(&rows, off, rule_sp(cfa_off));
