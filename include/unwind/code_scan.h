@@ -1,14 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows made from the code itself, where a file has no CFI for it (musl, hand-written assembly): a linear scan of each
- * function that follows what moves the stack pointer and where the frame pointer is saved. Better no rule than a wrong
- * one: where the scan loses track, the code has UNWIND_CFA_NONE from there to the end of the function. */
+/* Rows made from the code itself, where a file has no CFI for it: musl, hand-written assembly, the arm64 vDSO.
+ *
+ * From each function start the scan follows the instructions and every branch that it can read, and carries along how
+ * far sp is from the CFA, what the frame pointer holds, and where it and the link register were saved. Where paths
+ * meet that disagree, where an instruction does to sp or fp what the scan cannot follow, and in code that nothing
+ * leads to, there is no rule (UNWIND_CFA_NONE): none is better than a wrong one.
+ *
+ * Function starts are those that the caller knows, and the targets of direct calls within the region. A signal
+ * trampoline (a function that is nothing but the system call rt_sigreturn) gets UNWIND_CFA_SIGNAL, one byte early, as
+ * it is looked up by the return address less one; code that cleared its caller's frame pointer without having saved it
+ * is the first of its thread (psABI 3.4.1) and gets UNWIND_CFA_STOP.
+ *
+ * The bytes are hostile. Time is linear in their number; memory is at most CODE_SCAN_MEMORY_FACTOR times it. Pure. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "unwind/row_sink.h"
 
-/* Scans one function: `bytes` are its code, at elf_va `va`. Pure. Rows are given in rising order, the first at va.
- * `machine` is EM_X86_64 or EM_AARCH64. Returns 0, or what the sink said. */
-int code_scan(uint16_t machine, const uint8_t *bytes, size_t n, uint64_t va, const struct row_sink *sink);
+/* More code than this is given in pieces; what leads from one into another is lost. */
+#define CODE_SCAN_MAX_BYTES (16u << 20)
+#define CODE_SCAN_MEMORY_FACTOR 4
+
+struct code_scan_region {
+	uint16_t machine; /* EM_X86_64 or EM_AARCH64 */
+	uint64_t va;	  /* elf_va of the first byte */
+	const uint8_t *bytes;
+	size_t n;
+	/* elf_va where functions begin, sorted; those outside the region count for nothing. The cold part that a
+	 * compiler moved away ("name.cold") is no function: it begins in the middle of one. */
+	const uint64_t *starts;
+	size_t n_starts;
+};
+
+/* Rows of the region, the first at region->va, none at or behind its end; equal neighbours may occur. Returns 0;
+ * -E2BIG, -ENOMEM, -ENOTSUP (machine), or what the sink said. */
+int code_scan(const struct code_scan_region *region, const struct row_sink *sink);
+
+/* Rows of a procedure linkage table (.plt, .plt.sec, .plt.got, .iplt), of which each entry is a leaf that jumps. The
+ * region's starts are not looked at. */
+int code_scan_plt(const struct code_scan_region *region, const struct row_sink *sink);
+
+/* true when these functions keep frame pointers: the walk by frame pointer serves them, and large regions are better
+ * left without rules than scanned. A few KiB from several places of the region tell. */
+bool code_keeps_frame_pointers(uint16_t machine, const uint8_t *bytes, size_t n);
