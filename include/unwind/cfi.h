@@ -17,6 +17,7 @@ struct elf_section;
 struct cfi;
 
 #define CFI_MAX_FDES (16u << 20)
+#define CFI_MAX_CIES (1u << 16) /* FDEs of further ones count as bad */
 
 /* The code of one function, or a part of it. */
 struct cfi_fde {
@@ -26,9 +27,10 @@ struct cfi_fde {
 
 /* Reads the places of all FDEs whose code lies in [va_first, va_limit), sorted, each cut where the next one begins, of
  * equal starts the first in the file, those outside every executable PT_LOAD left out. Where .eh_frame_hdr has a
- * sorted table and the range is a part of the file, it is entered through that. `section` is .eh_frame or .debug_frame
- * by its name, SHT_PROGBITS or X86_64_UNWIND, and not compressed (-ENOTSUP); *ret has no FDEs when the section has
- * none. -EBADMSG: the section is no CFI at all; -E2BIG; -ENOMEM; -EIO. The file must outlive it. */
+ * sorted table and the range is a part of the file, it is entered through that; a table that is not sound is not used.
+ * `section` is .eh_frame or .debug_frame by its name (-EINVAL), SHT_PROGBITS or X86_64_UNWIND, not compressed, and the
+ * file's machine is x86-64 or arm64 (-ENOTSUP); *ret has no FDEs when the section has none. -EBADMSG: the section is no
+ * CFI at all; -E2BIG; -ENOMEM; -EIO. The file must outlive it. */
 int cfi_open(const struct elf_file *file, const struct elf_section *section, uint64_t va_first, uint64_t va_limit,
 	     struct cfi **ret);
 void cfi_free(struct cfi *cfi);
@@ -37,7 +39,7 @@ const struct cfi_fde *cfi_fdes(const struct cfi *cfi, size_t *n);
 /* FDEs and CIEs that could not be read. */
 size_t cfi_bad_entries(const struct cfi *cfi);
 
-/* Rows of FDE number `index`, the first at its start, none at or behind its limit. -EBADMSG: its instructions are
- * broken, or its CIE is; rows may have been given before that was found, and the range has no rule then. */
+/* Rows of FDE number `index`, the first at its start, none at or behind its limit, each different from the one before.
+ * -EBADMSG: its instructions are broken, or its CIE's are; no row was given then. */
 int cfi_rows(struct cfi *cfi, size_t index, const struct row_sink *sink);
 size_t cfi_memory_bytes(const struct cfi *cfi);
