@@ -23,6 +23,8 @@ struct symbol {
 int symtab_new(const struct elf_file *file, struct symtab **ret);
 void symtab_free(struct symtab *symtab);
 size_t symtab_count(const struct symtab *symtab);
+/* Where symbol number `index` begins; they are in the order of their addresses, of which some may be equal. */
+uint64_t symtab_address(const struct symtab *symtab, size_t index);
 size_t symtab_memory_bytes(const struct symtab *symtab);
 
 /* The symbol that holds the address and its name, NUL-terminated in `name` (cut at size - 1). -ENOENT: none.

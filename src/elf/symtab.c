@@ -585,6 +585,11 @@ size_t symtab_count(const struct symtab *symtab)
 	return symtab->n;
 }
 
+uint64_t symtab_address(const struct symtab *symtab, size_t index)
+{
+	return symtab->entries[index].va;
+}
+
 size_t symtab_memory_bytes(const struct symtab *symtab)
 {
 	size_t blocks = (symtab->n + BLOCK - 1) / BLOCK;

@@ -273,6 +273,26 @@ static void dynamic_symbols_fill_what_the_full_table_lacks(void **state)
 	CHECK(symbols, lookups);
 }
 
+static void addresses_are_told_in_their_order(void **state)
+{
+	const struct image_symbol symbols[] = {FUNC("last", T + 0x80, 0x10, LOCAL), FUNC("outer", T, 0x40, GLOBAL),
+					       FUNC("inner", T + 0x10, 8, LOCAL), FUNC("alias", T, 0x40, WEAK),
+					       FUNC("longer", T, 0x60, LOCAL)};
+	static const uint64_t expected[] = {T, T, T + 0x10, T + 0x80};
+	struct elf_image image;
+	struct table table;
+
+	(void)state;
+	image_init(&image);
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
+		image_add_symbol(&image, &symbols[i]);
+	table = open_table(image_fd(&image));
+	assert_int_equal(symtab_count(table.symtab), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(symtab_address(table.symtab, i), expected[i]);
+	close_table(&table);
+}
+
 static void name_is_cut_to_the_buffer(void **state)
 {
 	const struct image_symbol symbols[] = {FUNC("a_long_name", T, 8, GLOBAL)};
@@ -601,6 +621,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_function_is_left_out),
 		cmocka_unit_test(read_only_data_within_an_executable_segment_is_left_out),
 		cmocka_unit_test(dynamic_symbols_fill_what_the_full_table_lacks),
+		cmocka_unit_test(addresses_are_told_in_their_order),
 		cmocka_unit_test(name_is_cut_to_the_buffer),
 		cmocka_unit_test(name_longer_than_one_read_is_whole),
 		cmocka_unit_test(bad_tables_give_no_symbols),
