@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <elf.h>
 
+#include "table/unwind_table.h"
 #include "unwind/cfi_internal.h"
 
 /* The kernel's frame for a signal handler, as glibc describes it (x86-64): the interrupted sp in its struct sigcontext,
@@ -35,11 +36,6 @@ static bool fits_s16(int64_t value)
 	return value >= INT16_MIN && value <= INT16_MAX;
 }
 
-static bool fits_s32(int64_t value)
-{
-	return value >= INT32_MIN && value <= INT32_MAX;
-}
-
 static bool is_saved_below_cfa(const struct cfi_register *ra)
 {
 	return ra->place == CFI_SAVED && ra->value == X86_RA_OFFSET;
@@ -51,7 +47,7 @@ static bool make_cfa(const struct cfi_state *state, const struct cfi_machine *ma
 {
 	const struct cfi_cfa *cfa = &state->cfa;
 
-	if (!fits_s32(cfa->offset) || !fits_s16(cfa->added))
+	if (cfa->offset < -UNWIND_MAX_CFA_OFF || cfa->offset > UNWIND_MAX_CFA_OFF || !fits_s16(cfa->added))
 		return false;
 	rule->cfa = cfa->kind;
 	rule->cfa_off = (int32_t)cfa->offset;

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <errno.h>
+
+#include "cfi_image.h"
+#include "elf/elf_file.h"
+#include "unwind/table_build.h"
+#include "unwind_rows.h"
+
+#define T IMAGE_TEXT
+#define DEBUG_OFFSET 0x20000 /* of .debug_frame in a file that has both */
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+struct function {
+	uint64_t offset, size; /* from the beginning of .text */
+	uint8_t cfa_off;       /* 0: its instructions are broken */
+};
+
+static void put_functions(struct frame *frame, const struct function *functions, size_t n)
+{
+	size_t cie = put_plain_cie(frame);
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t good[] = {DEF_CFA_OFFSET(functions[i].cfa_off)};
+		uint8_t broken[] = {ADVANCE(1), DEF_CFA_OFFSET(80), ADVANCE(1), 0x3f};
+
+		if (functions[i].cfa_off)
+			put_fde(frame, cie, T + functions[i].offset, functions[i].size, good, sizeof(good));
+		else
+			put_fde(frame, cie, T + functions[i].offset, functions[i].size, broken, sizeof(broken));
+	}
+}
+
+static struct elf_file *open_fd(int fd)
+{
+	struct elf_file *file;
+
+	assert_int_equal(elf_file_open(fd, &file), 0);
+	return file;
+}
+
+/* A file with what the frame holds, which is released. */
+static struct elf_file *frame_file(struct frame *frame)
+{
+	struct elf_file *file = open_fd(frame_fd(frame));
+
+	buf_release(&frame->bytes);
+	return file;
+}
+
+static struct elf_file *file_of(const struct function *functions, size_t n)
+{
+	struct frame frame;
+
+	frame_init(&frame, false);
+	put_functions(&frame, functions, n);
+	return frame_file(&frame);
+}
+
+/* A second section of CFI in the same file. */
+static void add_debug_frame(struct frame *frame, int fd, const struct frame *debug)
+{
+	image_section(&frame->image, SECTION_NOTE, ".debug_frame",
+		      (Elf64_Shdr){.sh_type = SHT_PROGBITS, .sh_offset = DEBUG_OFFSET, .sh_size = debug->bytes.len});
+	assert_int_equal(pwrite(fd, frame->image.bytes, sizeof(frame->image.bytes), 0), sizeof(frame->image.bytes));
+	assert_int_equal(pwrite(fd, debug->bytes.data, debug->bytes.len, DEBUG_OFFSET), debug->bytes.len);
+}
+
+/* --- tables ------------------------------------------------------------------------------------------------------- */
+
+struct built {
+	void *bytes;
+	size_t len;
+	struct unwind_table table;
+	struct table_writer_stats stats;
+	struct table_coverage coverage;
+};
+
+static void check_coverage(const struct table_coverage *coverage)
+{
+	assert_int_equal(coverage->eh_frame + coverage->debug_frame + coverage->go + coverage->scanned +
+				 coverage->none + coverage->unsupported,
+			 coverage->code);
+}
+
+static struct built build(const struct elf_file *file, const struct elf_file *debug, uint32_t page)
+{
+	struct built built;
+	int fd = memfd_create("table", MFD_CLOEXEC);
+
+	assert_int_equal(table_build(file, debug, page, fd, &built.stats, &built.coverage), 0);
+	built.len = (size_t)lseek(fd, 0, SEEK_END);
+	built.bytes = mmap(NULL, built.len, PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(built.bytes, MAP_FAILED);
+	close(fd);
+	assert_int_equal(unwind_table_read(built.bytes, built.len, elf_file_machine(file), &built.table), 0);
+	check_coverage(&built.coverage);
+	return built;
+}
+
+static void built_release(struct built *built)
+{
+	munmap(built->bytes, built->len);
+}
+
+/* The rule at a place in the file. */
+static struct unwind_rule rule_at(const struct built *built, uint64_t file_off)
+{
+	struct table_walk walk = {.table = &built->table};
+
+	return table_rule_at(&walk, file_off);
+}
+
+/* From a place in .text on holds: sp + cfa_off; 0: no rule; -1: one that is not supported. */
+struct expected {
+	uint64_t offset;
+	int cfa_off;
+};
+
+static void check_text(const struct built *built, const struct expected *expected, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t limit = i + 1 < n ? expected[i + 1].offset : expected[i].offset + 1;
+		int cfa_off = expected[i].cfa_off;
+		struct unwind_rule rule = cfa_off > 0 ? rule_sp(cfa_off)
+					  : cfa_off   ? rule_bare(UNWIND_CFA_UNSUPPORTED)
+						      : rule_bare(UNWIND_CFA_NONE);
+
+		for (uint64_t offset = expected[i].offset; offset < limit; offset++) {
+			struct unwind_rule found = rule_at(built, IMAGE_TEXT_OFFSET + offset);
+
+			if (!same_rule(found, rule))
+				fail_msg(".text+0x%lx: cfa %u, offset %d; not %d", offset, found.cfa, found.cfa_off,
+					 cfa_off);
+		}
+	}
+}
+
+#define CHECK_TEXT(built, ...)                                                                                         \
+	check_text(built, (const struct expected[]){__VA_ARGS__}, LENGTH(((struct expected[]){__VA_ARGS__})))
+
+/* --- tests -------------------------------------------------------------------------------------------------------- */
+
+static void rules_hold_from_one_function_to_the_next(void **state)
+{
+	static const struct function functions[] = {
+		{0x10, 0x20, 16}, /* directly behind it another one, */
+		{0x30, 0x11, 24}, /* then 15 bytes of padding, */
+		{0x50, 0x10, 32}, /* then 16 bytes that may be anything */
+		{0x70, 0x10, 40},
+	};
+	struct elf_file *file = file_of(functions, LENGTH(functions));
+	struct built built = build(file, NULL, 0);
+
+	(void)state;
+	CHECK_TEXT(&built, {0, 0}, {0x10, 16}, {0x30, 24}, {0x50, 32}, {0x60, 0}, {0x70, 40}, {0x80, 0}, {0xfff, 0});
+	assert_int_equal(built.coverage.code, 0x1100); /* .text and .plt */
+	assert_int_equal(built.coverage.eh_frame, 0x20 + 0x20 + 0x10 + 0x10);
+	assert_int_equal(built.coverage.none, 0x1100 - 0x60);
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void broken_function_costs_its_own_range(void **state)
+{
+	static const struct function functions[] = {{0, 0x20, 16}, {0x20, 0x20, 0}, {0x40, 0x20, 24}};
+	struct elf_file *file = file_of(functions, LENGTH(functions));
+	struct built built = build(file, NULL, 0);
+
+	(void)state;
+	CHECK_TEXT(&built, {0, 16}, {0x20, -1}, {0x40, 24}, {0x60, 0});
+	assert_int_equal(built.coverage.unsupported, 0x20);
+	assert_int_equal(built.coverage.bad_entries, 0); /* they could be read */
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void last_function_ends_with_its_section(void **state)
+{
+	static const struct function functions[] = {{0, 0xff8, 16}, {0x1000, 0x100, 24}};
+	struct elf_file *file = file_of(functions, LENGTH(functions));
+	struct built built = build(file, NULL, 0);
+
+	(void)state;
+	CHECK_TEXT(&built, {0, 16}, {0x1000, 24}, {0x1100, 0});
+	assert_int_equal(built.coverage.none, 0);
+	built_release(&built);
+	elf_file_free(file);
+}
+
+/* As in files whose one segment holds everything that is only read. */
+static void what_is_no_section_of_code_has_no_rule(void **state)
+{
+	static const struct function functions[] = {{0, 0x1100, 16}};
+	struct elf_file *file;
+	struct frame frame;
+	struct built built;
+
+	(void)state;
+	frame_init(&frame, false);
+	put_functions(&frame, functions, LENGTH(functions));
+	image_shdr(&frame.image, SECTION_TEXT)->sh_size = 0x800;
+	image_shdr(&frame.image, SECTION_PLT)->sh_flags = SHF_ALLOC;
+	file = frame_file(&frame);
+	built = build(file, NULL, 0);
+	CHECK_TEXT(&built, {0, 16}, {0x800, 0}, {0x10ff, 0});
+	assert_int_equal(built.coverage.code, 0x800);
+	assert_int_equal(built.coverage.none, 0);
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void segments_are_taken_in_the_order_of_the_file(void **state)
+{
+	static const struct function functions[] = {{0, 0x1000, 16}};
+	static const uint8_t code[] = {DEF_CFA_OFFSET(24)};
+	struct elf_file *file;
+	struct frame frame;
+	struct built built;
+	size_t cie;
+
+	(void)state;
+	frame_init(&frame, false);
+	put_functions(&frame, functions, LENGTH(functions));
+	/* .plt lies in front of .text in the file, behind it in memory. */
+	image_phdr(&frame.image, 0)->p_filesz = image_phdr(&frame.image, 0)->p_memsz = 0x1000;
+	*image_phdr(&frame.image, 1) = (Elf64_Phdr){.p_type = PT_LOAD,
+						    .p_flags = PF_R | PF_X,
+						    .p_offset = 0x2000,
+						    .p_vaddr = 0x800000,
+						    .p_filesz = 0x100,
+						    .p_memsz = 0x100};
+	image_shdr(&frame.image, SECTION_PLT)->sh_addr = 0x800000;
+	cie = put_plain_cie(&frame);
+	put_fde(&frame, cie, 0x800010, 0x20, code, sizeof(code));
+	file = frame_file(&frame);
+	built = build(file, NULL, 0);
+	CHECK_TEXT(&built, {0, 16}, {0x1000, 0});
+	assert_true(same_rule(rule_at(&built, 0x200f), rule_bare(UNWIND_CFA_NONE)));
+	assert_true(same_rule(rule_at(&built, 0x2010), rule_sp(24)));
+	assert_true(same_rule(rule_at(&built, 0x2030), rule_bare(UNWIND_CFA_NONE)));
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void segments_that_share_bytes_of_the_file_are_told_once(void **state)
+{
+	enum { OTHER_VA = 0x800000, OTHER_OFFSET = IMAGE_TEXT_OFFSET - 0x100, OTHER_BYTES = 0x4000 };
+	static const struct function functions[] = {{0, 0x1000, 16}};
+	static const uint8_t code[] = {DEF_CFA_OFFSET(24)};
+	struct elf_file *file;
+	struct frame frame;
+	struct built built;
+
+	(void)state;
+	frame_init(&frame, false);
+	put_functions(&frame, functions, LENGTH(functions));
+	put_fde(&frame, 0, OTHER_VA + 0x180, 0x20, code, sizeof(code));
+	*image_phdr(&frame.image, 1) = (Elf64_Phdr){.p_type = PT_LOAD,
+						    .p_flags = PF_R | PF_X,
+						    .p_offset = OTHER_OFFSET,
+						    .p_vaddr = OTHER_VA,
+						    .p_filesz = 0x100000, /* more than the file has */
+						    .p_memsz = 0x100000};
+	image_section(&frame.image, SECTION_NOTE, ".other",
+		      (Elf64_Shdr){.sh_type = SHT_PROGBITS,
+				   .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
+				   .sh_addr = OTHER_VA,
+				   .sh_offset = OTHER_OFFSET,
+				   .sh_size = OTHER_BYTES});
+	file = frame_file(&frame);
+	built = build(file, NULL, 0);
+	/* The one that begins first counts. */
+	CHECK_TEXT(&built, {0, 0}, {0x80, 24}, {0xa0, 0}, {0xfff, 0});
+	assert_int_equal(built.coverage.code, OTHER_BYTES);
+	built_release(&built);
+	elf_file_free(file);
+}
+
+/* --- .debug_frame ------------------------------------------------------------------------------------------------- */
+
+static void debug_frame_fills_what_a_sparse_eh_frame_lacks(void **state)
+{
+	static const struct function debug_functions[] = {
+		{0x20, 0x20, 24}, {0x80, 0x40, 32}, {0x100, 0x20, 40}, {0x140, 0x20, 0}};
+	static const struct {
+		struct function eh[2];
+		struct expected expected[10];
+		size_t n;
+	} cases[] = {
+		/* Little is known: of what both know .eh_frame counts. */
+		{{{0, 0x30, 16}, {0x90, 0x10, 48}},
+		 {{0, 16},
+		  {0x30, 24},
+		  {0x40, 0},
+		  {0x80, 32},
+		  {0x90, 48},
+		  {0xa0, 32},
+		  {0xc0, 0},
+		  {0x100, 40},
+		  {0x120, 0},
+		  {0x140, -1}},
+		 10},
+		/* Half of the code is known. */
+		{{{0, 0x30, 16}, {0x400, 0x880, 48}}, {{0, 16}, {0x30, 0}, {0x400, 48}, {0xc80, 0}}, 4},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		for (int in_debug_file = 0; in_debug_file < 2; in_debug_file++) {
+			struct frame frame, debug_frame;
+			struct elf_file *file, *debug = NULL;
+			struct built built;
+			int fd;
+
+			frame_init(&frame, false);
+			frame_init(&debug_frame, true);
+			put_functions(&frame, cases[i].eh, 2);
+			put_functions(&debug_frame, debug_functions, LENGTH(debug_functions));
+			fd = frame_fd(&frame);
+			if (in_debug_file) {
+				image_phdr(&debug_frame.image, 0)->p_filesz = 0;
+				debug = open_fd(frame_fd(&debug_frame));
+			} else {
+				add_debug_frame(&frame, fd, &debug_frame);
+			}
+			file = open_fd(fd);
+			built = build(file, debug, 0);
+			check_text(&built, cases[i].expected, cases[i].n);
+			assert_int_equal(built.coverage.debug_frame, i ? 0 : 0x10 + 0x30 + 0x20);
+			built_release(&built);
+			elf_file_free(file);
+			elf_file_free(debug);
+			buf_release(&frame.bytes);
+			buf_release(&debug_frame.bytes);
+		}
+	}
+}
+
+static void debug_file_of_another_machine_is_not_used(void **state)
+{
+	static const struct function functions[] = {{0x20, 0x20, 24}};
+	struct elf_file *file = file_of((struct function[]){{0, 0x10, 16}}, 1), *debug;
+	struct frame debug_frame;
+	struct built built;
+
+	(void)state;
+	frame_init(&debug_frame, true);
+	put_functions(&debug_frame, functions, LENGTH(functions));
+	debug_frame.machine = EM_AARCH64;
+	debug = frame_file(&debug_frame);
+	built = build(file, debug, 0);
+	assert_int_equal(built.coverage.debug_frame, 0);
+	built_release(&built);
+	elf_file_free(file);
+	elf_file_free(debug);
+}
+
+static void section_that_is_no_cfi_is_passed_over(void **state)
+{
+	static const struct function functions[] = {{0x20, 0x20, 24}};
+	struct frame frame, debug_frame;
+	struct elf_file *file;
+	struct built built;
+	int fd;
+
+	(void)state;
+	frame_init(&frame, false);
+	frame_init(&debug_frame, true);
+	put_uint(&frame, 0x7fffffff, 4);
+	put_functions(&debug_frame, functions, LENGTH(functions));
+	fd = frame_fd(&frame);
+	add_debug_frame(&frame, fd, &debug_frame);
+	file = open_fd(fd);
+	built = build(file, NULL, 0);
+	CHECK_TEXT(&built, {0, 0}, {0x20, 24}, {0x40, 0});
+	built_release(&built);
+	elf_file_free(file);
+	buf_release(&frame.bytes);
+	buf_release(&debug_frame.bytes);
+}
+
+/* --- large files -------------------------------------------------------------------------------------------------- */
+
+static void large_file_is_built_window_by_window(void **state)
+{
+	enum { WINDOW = TABLE_WINDOW_PAGES << UNWIND_PAGE_SHIFT };
+	static const uint64_t text_bytes = TABLE_WHOLE_BYTES + WINDOW + 0x1234;
+	/* In the first window; over the border between the second and the third; in the last. */
+	static const struct function functions[] = {
+		{0x100, 0x20, 16},
+		{2 * (uint64_t)WINDOW - IMAGE_TEXT_OFFSET - 0x100, 0x200, 24},
+		{TABLE_WHOLE_BYTES + WINDOW + 0x1000, 0x234, 32},
+	};
+	static const struct {
+		uint32_t page;
+		uint32_t first_page, pages;
+		uint64_t eh_frame;
+	} cases[] = {
+		{0, 0, 256, 0x20},	{255, 0, 256, 0x20},  {256, 256, 256, 0x100},
+		{512, 512, 256, 0x100}, {1024, 1024, 256, 0}, {16 * 256 + 256, 17 * 256, 1, 0x234},
+	};
+	struct elf_file *file;
+	struct frame frame;
+
+	(void)state;
+	frame_init(&frame, false);
+	put_functions(&frame, functions, LENGTH(functions));
+	image_phdr(&frame.image, 0)->p_filesz = image_phdr(&frame.image, 0)->p_memsz = text_bytes;
+	image_shdr(&frame.image, SECTION_TEXT)->sh_size = text_bytes;
+	image_shdr(&frame.image, SECTION_PLT)->sh_flags = 0;
+	{
+		int fd = frame_fd(&frame);
+
+		assert_int_equal(ftruncate(fd, (off_t)(IMAGE_TEXT_OFFSET + text_bytes)), 0);
+		file = open_fd(fd);
+	}
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		struct table_writer_stats stats;
+		struct table_coverage coverage;
+		struct built built;
+		int fd = memfd_create("table", MFD_CLOEXEC);
+
+		if (!cases[i].eh_frame) {
+			assert_int_equal(table_build(file, NULL, cases[i].page, fd, &stats, &coverage), -ENOENT);
+			close(fd);
+			continue;
+		}
+		close(fd);
+		built = build(file, NULL, cases[i].page);
+		assert_int_equal(built.table.head.first_page, cases[i].first_page);
+		assert_int_equal(built.table.head.n_pages, cases[i].pages);
+		assert_int_equal(built.table.head.file_first_page, 0);
+		assert_int_equal(built.table.head.file_pages, 17 * 256 + 1);
+		assert_int_equal(built.coverage.eh_frame, cases[i].eh_frame);
+		built_release(&built);
+	}
+	buf_release(&frame.bytes);
+	elf_file_free(file);
+}
+
+/* --- files without a table ---------------------------------------------------------------------------------------- */
+
+static int build_error(const struct elf_file *file)
+{
+	struct table_writer_stats stats;
+	struct table_coverage coverage;
+	int fd = memfd_create("table", MFD_CLOEXEC), err;
+
+	err = table_build(file, NULL, 0, fd, &stats, &coverage);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 0);
+	close(fd);
+	return err;
+}
+
+static void file_without_rules_has_no_table(void **state)
+{
+	static const struct function functions[] = {{0, 0x20, 16}};
+	struct elf_file *file;
+	struct frame frame;
+
+	(void)state;
+	for (int what = 0; what < 5; what++) {
+		int expected = -ENOENT;
+
+		frame_init(&frame, false);
+		if (what)
+			put_functions(&frame, functions, 1);
+		if (what == 1) /* no code */
+			image_phdr(&frame.image, 0)->p_flags = PF_R;
+		if (what == 2) /* no sections, so no .eh_frame either */
+			image_ehdr(&frame.image)->e_shoff = 0, image_ehdr(&frame.image)->e_shnum = 0;
+		if (what == 3) { /* no sections of code */
+			image_shdr(&frame.image, SECTION_TEXT)->sh_flags = SHF_ALLOC;
+			image_shdr(&frame.image, SECTION_PLT)->sh_flags = SHF_ALLOC;
+		}
+		if (what == 4) {
+			frame.machine = EM_S390;
+			expected = -ENOTSUP;
+		}
+		file = frame_file(&frame);
+		if (build_error(file) != expected)
+			fail_msg("%d: %d", what, build_error(file));
+		elf_file_free(file);
+	}
+}
+
+static void file_that_shrank_gives_an_error(void **state)
+{
+	struct elf_file *file = file_of((struct function[]){{0, 0x10, 16}}, 1);
+
+	(void)state;
+	assert_int_equal(ftruncate(elf_file_fd(file), FRAME_OFFSET), 0);
+	assert_int_equal(build_error(file), -EIO);
+	elf_file_free(file);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules_hold_from_one_function_to_the_next),
+		cmocka_unit_test(broken_function_costs_its_own_range),
+		cmocka_unit_test(last_function_ends_with_its_section),
+		cmocka_unit_test(what_is_no_section_of_code_has_no_rule),
+		cmocka_unit_test(segments_are_taken_in_the_order_of_the_file),
+		cmocka_unit_test(segments_that_share_bytes_of_the_file_are_told_once),
+		cmocka_unit_test(debug_frame_fills_what_a_sparse_eh_frame_lacks),
+		cmocka_unit_test(debug_file_of_another_machine_is_not_used),
+		cmocka_unit_test(section_that_is_no_cfi_is_passed_over),
+		cmocka_unit_test(large_file_is_built_window_by_window),
+		cmocka_unit_test(file_without_rules_has_no_table),
+		cmocka_unit_test(file_that_shrank_gives_an_error),
+	};
+
+	return cmocka_run_group_tests_name("table_build", tests, NULL, NULL);
+}
