@@ -102,6 +102,9 @@ $(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* >$@.tmp && mv $@.tmp $@
 
+# The walk in user space is the kernel's.
+$(B)/obj/table/host_walk.o: private CPPFLAGS += -Ibpf -D__TARGET_ARCH_$(BPF_ARCH)
+
 # Before the first build there are no .d files that would say so.
 $(filter $(B)/obj/collector/%,$(OBJ)): | $(SKEL)
 $(filter $(B)/obj/encode/%,$(OBJ)): | $(B)/gen/encode/profile.pb-c.h
@@ -219,7 +222,7 @@ lint: $(GENERATED) ## clang-tidy and shellcheck
 		'out=$$($(CLANG_TIDY) --quiet "$$1" -- -include tests/lint.h $(CPPFLAGS_TIDY) 2>&1) || { printf "%s\n" "$$out"; exit 1; }' tidy
 	$(call say,LINT,scripts)
 	$(Q)shellcheck $(SCRIPTS)
-CPPFLAGS_TIDY = -std=gnu11 -D_GNU_SOURCE -DHOSTPROF_VERSION=\"$(VERSION)\" -Iinclude -Isrc -I$(B)/gen -I$(B)/gen/encode
+CPPFLAGS_TIDY = -std=gnu11 -Ibpf -D_GNU_SOURCE -DHOSTPROF_VERSION=\"$(VERSION)\" -Iinclude -Isrc -I$(B)/gen -I$(B)/gen/encode
 
 coverage: ## lines of src/ that the unit tests run
 	$(Q)$(MAKE) O=$(O)/coverage CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage coverage-report

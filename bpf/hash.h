@@ -79,3 +79,11 @@ static __always_inline __u64 hash_process(__u32 tgid, __u64 start_ns, __u32 exec
 
 	return hash_words(words, 6, 6, hash_what(RECORD_PROCESS, 6, 0));
 }
+
+/* The key under which a process' mappings are published: another one after each exec. */
+static __always_inline __u64 hash_image(__u32 tgid, __u64 start_ns, __u32 exec_id)
+{
+	__u64 words[2] = {(__u64)exec_id << 32 | tgid, start_ns};
+
+	return hash_words(words, 2, 2, hash_what(RECORD_PROCESS, 2, 0));
+}

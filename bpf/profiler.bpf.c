@@ -10,11 +10,12 @@
 #include "shim.h"
 
 #include "cache.h"
-#include "frame_pointer.h"
 #include "hash.h"
 #include "registers.h"
 #include "scratch.h"
+#include "stack_copy.h"
 #include "task.h"
+#include "walk.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -23,6 +24,7 @@ const volatile struct sampler_settings settings = {};
 /* User space writes these: the source before the first sample, the others while the program runs. */
 __u16 source;
 __u64 epoch;
+__u32 unwind_epoch;
 __u32 self_tgids[SAMPLER_MAX_SELF];
 
 /* find_pid_ns() writes these once; children_refused is written by follow_fork(). */
@@ -88,6 +90,106 @@ struct {
 	__type(value, struct graveyard);
 } graveyard SEC(".maps");
 
+/* The unwind tables (wire/unwind.h): user space writes them through its mappings. */
+struct unwind_segment {
+	__u8 bytes[UNWIND_SEGMENT_BYTES + UNWIND_SEGMENT_SLACK];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1); /* the limit of segments, set at load */
+	__type(key, __u32);
+	__type(value, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(map_flags, BPF_F_MMAPABLE);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct unwind_segment));
+		});
+} unwind_segments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, UNWIND_MAX_RULES);
+	__type(key, __u32);
+	__type(value, struct unwind_rule);
+} unwind_rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, UNWIND_MAX_OBJECTS);
+	__type(key, __u32);
+	__type(value, struct unwind_object);
+} unwind_objects SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, UNWIND_MAX_PROCESSES);
+	__type(key, __u32);
+	__type(value, struct unwind_process);
+} unwind_processes SEC(".maps");
+
+/* Stacks that cannot be walked yet go out as they are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* set at load */
+} copies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct stack_copy);
+} copy_room SEC(".maps");
+
+SHIM __u8 *shim_segment(__u32 index)
+{
+	__u32 zero = 0;
+	void *segment = bpf_map_lookup_elem(&unwind_segments, &index);
+
+	return segment ? bpf_map_lookup_elem(segment, &zero) : NULL;
+}
+
+SHIM const struct unwind_rule *shim_unwind_rule(__u32 index)
+{
+	return bpf_map_lookup_elem(&unwind_rules, &index);
+}
+
+SHIM struct unwind_object *shim_unwind_object(__u32 slot)
+{
+	return bpf_map_lookup_elem(&unwind_objects, &slot);
+}
+
+SHIM const struct unwind_process *shim_unwind_process(__u32 index)
+{
+	return bpf_map_lookup_elem(&unwind_processes, &index);
+}
+
+SHIM __u32 shim_unwind_epoch(void)
+{
+	return *(volatile __u32 *)&unwind_epoch;
+}
+
+SHIM struct stack_copy *shim_copy_room(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&copy_room, &zero);
+}
+
+SHIM long shim_copies_output(void *record, __u64 size)
+{
+	return bpf_ringbuf_output(&copies, record, size,
+				  bpf_ringbuf_query(&copies, BPF_RB_AVAIL_DATA) >= settings.copies_wake_bytes
+					  ? BPF_RB_FORCE_WAKEUP
+					  : BPF_RB_NO_WAKEUP);
+}
+
 SHIM struct scratch *shim_scratch(void)
 {
 	__u32 zero = 0;
@@ -140,7 +242,7 @@ static __always_inline int filters_pass(const struct task_struct *task, __u32 tg
 
 /* Collects the user stack; its frames and end are in the scratch. */
 static __always_inline void user_stack_collect(struct sample_context *context, struct task_struct *task, int in_kernel,
-					       __u64 task_size, struct scratch *own)
+					       __u64 task_size, __u64 image, struct scratch *own)
 {
 	struct user_registers registers = {};
 
@@ -158,7 +260,7 @@ static __always_inline void user_stack_collect(struct sample_context *context, s
 		return;
 	}
 	if (!in_kernel) {
-		user_registers_of_sample(&context->registers, &registers);
+		user_registers_of_sample(&context->registers, own, &registers);
 	} else {
 		const struct pt_regs *saved;
 
@@ -166,13 +268,13 @@ static __always_inline void user_stack_collect(struct sample_context *context, s
 			saved = (const struct pt_regs *)bpf_task_pt_regs(task);
 		else
 			saved = registers_on_stack(task, settings.kernel_stack_bytes);
-		if (user_registers_of_saved(saved, (struct sampled_registers *)own->saved_registers, &registers)) {
+		if (user_registers_of_saved(saved, own, &registers)) {
 			own->walk.end = UNWIND_END_NO_REGISTERS;
 			return;
 		}
 		/* A thread that the kernel made for itself within a process (io_uring, vhost) never was in user mode.
 		 */
-		if (!registers.ip && !registers.sp) {
+		if (!registers.ip && !own->registers[REGISTER_SP]) {
 			own->walk.end = UNWIND_END_KERNEL_THREAD;
 			return;
 		}
@@ -181,9 +283,22 @@ static __always_inline void user_stack_collect(struct sample_context *context, s
 		own->walk.end = UNWIND_END_COMPAT_TASK;
 		return;
 	}
-	own->user_frames[0] = frame_from_address(registers.ip, registers.is_in_syscall);
-	fp_walk_begin(own, registers.sp, registers.fp, task_size);
-	fp_walk();
+	walk_begin(own, registers.ip, !registers.is_in_syscall, task_size);
+	walk_find_process(&own->walk, image);
+	walk_run();
+}
+
+/* The stack as a copy, for user space to walk: its id, or 0. */
+static __always_inline __u64 stack_copy_send(struct task_struct *task, __u64 image, __u32 cpu, struct scratch *own,
+					     struct sampler_cpu_stats *stats)
+{
+	__u64 id = stack_copy_make(own, image, cpu, current_read(task, mm, start_stack));
+
+	if (id)
+		stats->copied++;
+	else
+		stats->copies_refused++;
+	return id;
 }
 
 /* Returns the number of words, at least the sampled ip, and how they end. */
@@ -230,7 +345,7 @@ static __always_inline __u64 stack_send(struct stack_record *record, __u32 kind,
 }
 
 static __always_inline __u64 process_send(struct scratch *own, struct task_struct *task, __u64 task_size,
-					  __u64 now_epoch)
+					  __u64 now_epoch, __u64 *ret_image)
 {
 	__u64 id = bpf_get_current_pid_tgid(), cgroup_id = current_cgroup_id(task);
 	__u64 start_ns = current_read(task, group_leader, start_boottime);
@@ -241,6 +356,7 @@ static __always_inline __u64 process_send(struct scratch *own, struct task_struc
 
 	if (settings.with_threads)
 		bpf_get_current_comm(name, sizeof(name));
+	*ret_image = hash_image(id >> 32, start_ns, exec_id);
 	hash = hash_process(id >> 32, start_ns, exec_id, cgroup_id, settings.with_threads ? (__u32)id : 0, name);
 	slot = cache_slot(hash);
 	if (!slot)
@@ -252,6 +368,7 @@ static __always_inline __u64 process_send(struct scratch *own, struct task_struc
 	record->hash = hash;
 	record->start_boottime_ns = start_ns;
 	record->cgroup_id = cgroup_id;
+	record->image = *ret_image;
 	record->exec_id = exec_id;
 	record->flags = 0;
 	if (current_read(task, flags) & PF_KTHREAD)
@@ -267,7 +384,7 @@ static __always_inline __u64 process_send(struct scratch *own, struct task_struc
 static __always_inline void sample_take(struct sample_context *context, struct task_struct *task, int in_kernel,
 					__u32 cpu, struct sampler_cpu_stats *stats)
 {
-	__u64 now_epoch = *(volatile __u64 *)&epoch, task_size = 0;
+	__u64 now_epoch = *(volatile __u64 *)&epoch, task_size = 0, image = 0;
 	struct scratch *own = shim_scratch();
 	struct sample_record sample = {
 		.kind = RECORD_SAMPLE,
@@ -287,14 +404,19 @@ static __always_inline void sample_take(struct sample_context *context, struct t
 	if (!(current_read(task, flags) & PF_KTHREAD) && current_read(task, mm))
 		task_size = current_read(task, mm, task_size);
 
-	sample.process = process_send(own, task, task_size, now_epoch);
+	sample.process = process_send(own, task, task_size, now_epoch, &image);
 	if (!sample.process) {
 		stats->lost[LOSS_ring_full_process]++;
 		return;
 	}
-	user_stack_collect(context, task, in_kernel, task_size, own);
-	sample.user = stack_send((struct stack_record *)own->user_header, RECORD_USER_STACK, own->walk.n, own->walk.end,
-				 hash_user_stack(own->walk.n, own->walk.end), now_epoch);
+	user_stack_collect(context, task, in_kernel, task_size, image, own);
+	if (walk_lacks_tables(&own->walk)) {
+		sample.user = stack_copy_send(task, image, cpu, own, stats);
+		sample.flags |= sample.user ? SAMPLE_STACK_COPY : 0;
+	}
+	if (!sample.user)
+		sample.user = stack_send((struct stack_record *)own->user_header, RECORD_USER_STACK, own->walk.n,
+					 own->walk.end, hash_user_stack(own->walk.n, own->walk.end), now_epoch);
 	if (!sample.user) {
 		stats->lost[LOSS_ring_full_stack]++;
 		return;

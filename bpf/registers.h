@@ -52,41 +52,68 @@ static __always_inline int registers_are_32_bit(const struct sampled_registers *
 _Static_assert(sizeof(struct sampled_registers) <= SAVED_REGISTERS_WORDS * sizeof(__u64),
 	       "the scratch has room for them");
 
-/* What the walk of the user stack starts from. */
+/* What the walk of the user stack starts from; the registers go to scratch->registers, by DWARF number. */
 struct user_registers {
-	__u64 ip, sp, fp;
+	__u64 ip;
 	__u32 is_32_bit;
 	__u32 is_in_syscall; /* ip is where a system call returns to, not an instruction about to run */
 };
 
-static __always_inline void user_registers_copy(const struct sampled_registers *from, struct user_registers *ret)
-{
-	ret->ip = from->ip;
-	ret->sp = from->sp;
-	ret->fp = from->fp;
-	ret->is_32_bit = registers_are_32_bit(from);
-	ret->is_in_syscall = 0;
-}
+#if defined(__TARGET_ARCH_x86)
+#define registers_spread(from, to)                                                                                     \
+	do {                                                                                                           \
+		(to)[0] = (from)->rax;                                                                                 \
+		(to)[1] = (from)->rdx;                                                                                 \
+		(to)[2] = (from)->rcx;                                                                                 \
+		(to)[3] = (from)->rbx;                                                                                 \
+		(to)[4] = (from)->rsi;                                                                                 \
+		(to)[5] = (from)->rdi;                                                                                 \
+		(to)[6] = (from)->fp;                                                                                  \
+		(to)[7] = (from)->sp;                                                                                  \
+		(to)[8] = (from)->r8;                                                                                  \
+		(to)[9] = (from)->r9;                                                                                  \
+		(to)[10] = (from)->r10;                                                                                \
+		(to)[11] = (from)->r11;                                                                                \
+		(to)[12] = (from)->r12;                                                                                \
+		(to)[13] = (from)->r13;                                                                                \
+		(to)[14] = (from)->r14;                                                                                \
+		(to)[15] = (from)->r15;                                                                                \
+	} while (0)
+#else
+#define registers_spread(from, to)                                                                                     \
+	do {                                                                                                           \
+		for (int i_ = 0; i_ < 29; i_++)                                                                        \
+			(to)[i_] = (from)->x[i_];                                                                      \
+		(to)[29] = (from)->fp;                                                                                 \
+		(to)[30] = (from)->lr;                                                                                 \
+		(to)[31] = (from)->sp;                                                                                 \
+	} while (0)
+#endif
 
-static __always_inline void user_registers_of_sample(const struct sampled_registers *sampled,
+static __always_inline void user_registers_of_sample(const struct sampled_registers *sampled, struct scratch *own,
 						     struct user_registers *ret)
 {
-	user_registers_copy(sampled, ret);
+	registers_spread(sampled, own->registers);
+	ret->ip = sampled->ip;
+	ret->is_32_bit = registers_are_32_bit(sampled);
+	ret->is_in_syscall = 0;
 	/* Keeps these loads here. Where two branches load from the context and from elsewhere, the compiler likes to
 	 * make one load of them through a pointer to either, and the verifier does not allow that with the context. */
-	asm volatile("" : "+r"(ret->ip), "+r"(ret->sp), "+r"(ret->fp), "+r"(ret->is_32_bit));
+	asm volatile("" : "+r"(ret->ip), "+r"(ret->is_32_bit) : : "memory");
 }
 
-/* From the registers that the kernel saved at `saved` (its pt_regs) when the task entered it; `room` is for their copy.
- */
-static __always_inline long user_registers_of_saved(const struct pt_regs *saved, struct sampled_registers *room,
+/* From the registers that the kernel saved at `saved` (its pt_regs) when the task entered it. */
+static __always_inline long user_registers_of_saved(const struct pt_regs *saved, struct scratch *own,
 						    struct user_registers *ret)
 {
-	long err = bpf_probe_read_kernel(room, sizeof(*room), saved);
+	const struct sampled_registers *room = (const struct sampled_registers *)own->saved_registers;
+	long err = bpf_probe_read_kernel(own->saved_registers, sizeof(*room), saved);
 
 	if (err)
 		return err;
-	user_registers_copy(room, ret);
+	registers_spread(room, own->registers);
+	ret->ip = room->ip;
+	ret->is_32_bit = registers_are_32_bit(room);
 #if defined(__TARGET_ARCH_x86)
 	ret->is_in_syscall = room->orig_ax != (__u64)-1;
 #else

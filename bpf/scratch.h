@@ -11,16 +11,44 @@
 
 struct stack_window {
 	__u64 base;		       /* address of the first word */
-	__u64 last;		       /* offset of the last frame that is whole in it */
+	__u64 bytes;		       /* that were read */
 	__u64 words[WINDOW_WORDS + 1]; /* an index that was masked to WINDOW_WORDS may have one added */
 };
 
+/* Registers by DWARF number; those of both architectures fit. */
+#define WALK_REGISTERS 32
+#ifdef __TARGET_ARCH_arm64
+#define REGISTER_SP UNWIND_ARM64_SP
+#define REGISTER_FP UNWIND_ARM64_FP
+#else
+#define REGISTER_SP UNWIND_X86_RSP
+#define REGISTER_FP UNWIND_X86_RBP
+#endif
+
+/* What is known of the frame that the walk stands in. */
+#define WALK_EXACT 1u		/* ip is the next instruction, not a return address */
+#define WALK_LINK 2u		/* arm64: lr is the frame's own */
+#define WALK_REGISTERS_KNOWN 4u /* all registers are those of the frame: nobody was called from it yet */
+#define WALK_INTERRUPTED 8u	/* … and they are what a signal interrupted: the second set */
+#define WALK_FP_LOST 16u	/* the frame pointer could not be followed to here */
+
 /* Where the walk of the user stack stands. */
 struct walk {
-	__u64 sp, fp;
+	__u64 ip, sp, fp, lr;
 	__u64 task_size; /* user addresses are below */
-	__u32 n;	 /* frames so far */
-	__u32 end;	 /* enum unwind_end once the walk ended */
+	/* The mapping that holds ip, and the table of its object. */
+	__u64 map_start, map_bytes, map_bias;
+	__u32 object;		 /* slot, or UNWIND_NO_OBJECT */
+	__u32 page_words;	 /* place of the directory's words; 0: there is no table */
+	__u32 first_page, pages; /* of the directory */
+	__u32 mappings;		 /* place of the first struct unwind_mapping */
+	__u32 n_mappings;	 /* 0: none are known */
+	__u32 is_partial;	 /* the process has more mappings than were published */
+	__u32 may_be_news;	 /* an address in none of them may be in one that was mapped just now */
+	__u32 flags;		 /* WALK_* */
+	__u32 n;		 /* frames so far */
+	__u32 end;		 /* enum unwind_end once the walk ended */
+	__u32 missed_page;	 /* of the object, when the end is TABLE_UNLOADED */
 };
 
 #define STACK_HEADER_WORDS (sizeof(struct stack_record) / sizeof(__u64))
@@ -30,6 +58,7 @@ struct walk {
 
 struct scratch {
 	__u64 saved_registers[SAVED_REGISTERS_WORDS];
+	__u64 registers[2 * WALK_REGISTERS]; /* of the sample, and of what the last signal on the stack interrupted */
 	struct walk walk;
 	struct stack_window window;
 	/* Ring records: a struct stack_record each, header and frames in one piece. Hashing reads frames in pairs: the

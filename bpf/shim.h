@@ -25,6 +25,7 @@
 
 #include "wire/sample.h"
 #include "wire/sampler.h"
+#include "wire/unwind.h"
 
 /* An index within an array of `size` (a power of two). The empty asm keeps the compiler from deducing that the mask is
  * not needed; verifiers before 6.x then do not see the bound ("unbounded memory access"). */
@@ -47,3 +48,11 @@ SHIM volatile __u64 *shim_cache_slot(__u32 index);
 SHIM long shim_ring_output(void *record, __u64 size);
 /* The run's random numbers of the hash. */
 SHIM __u64 shim_hash_seed(__u32 index);
+/* A segment of the unwind tables: UNWIND_SEGMENT_BYTES and UNWIND_SEGMENT_SLACK; NULL: there is none. */
+SHIM __u8 *shim_segment(__u32 index);
+/* The index is below UNWIND_MAX_RULES, …_OBJECTS, …_PROCESSES; NULL when it is not. */
+SHIM const struct unwind_rule *shim_unwind_rule(__u32 index);
+SHIM struct unwind_object *shim_unwind_object(__u32 slot);
+SHIM const struct unwind_process *shim_unwind_process(__u32 index);
+/* What a use of an object is stamped with. */
+SHIM __u32 shim_unwind_epoch(void);

@@ -4,7 +4,8 @@
  *     sampler ring ──► dictionary ┐
  *                     pending ────┼─ merged by time ─► registry ─► located stack ─► stack store
  *     side-band rings ────────────┘                      │
- *     scans of /proc ─────────────┘                      └─ mappings missing? the sample waits for a scan
+ *     scans of /proc ─────────────┘                      ├─ mappings missing? the sample waits for a scan
+ *                                                        └─ copied stack, tables missing? it waits for them
  */
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "wire/sample.h"
 
 struct attribution;
+struct unwinding;
 
 struct attribution_options {
 	struct registry *registry; /* all borrowed */
@@ -46,6 +48,9 @@ struct attribution_stats {
 
 int attribution_new(const struct attribution_options *options, struct attribution **ret);
 void attribution_free(struct attribution *attribution);
+
+/* From now on copied stacks are walked (borrowed). Without it only their leaf is known. */
+void attribution_use_unwinding(struct attribution *attribution, struct unwinding *unwinding);
 
 /* To be given to sampler_read(). */
 struct sampler_sink attribution_sink(struct attribution *attribution);

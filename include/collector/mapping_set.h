@@ -12,6 +12,7 @@
 /* Memory of many sets together. A process with a great many mappings that forks and maps would multiply them. */
 struct mapping_budget {
 	size_t used_bytes, limit_bytes;
+	uint64_t versions; /* given out */
 };
 
 struct mapping_set;
@@ -33,6 +34,8 @@ int mapping_set_fill(struct mapping_set *set, const struct mapping *mapping);
 /* Puts replace(object) in the place of each object, for all who share the set. */
 void mapping_set_replace_objects(struct mapping_set *set, uint32_t (*replace)(void *ctx, uint32_t object), void *ctx);
 
+/* Another number after each change, and for each set; never 0. */
+uint64_t mapping_set_version(const struct mapping_set *set);
 bool mapping_set_is_empty(const struct mapping_set *set);
 /* The mapping that holds the address, or NULL. Valid until the set changes or mapping_set_all() is called. Its ends may
  * lie under a newer mapping. */

@@ -48,6 +48,9 @@ struct process {
 	uint32_t executable; /* object id of the main executable: the first file mapped after exec, or what the scan
 				says */
 	struct mapping_set *mappings;
+	/* The unwinding's: under which key, and as of which version of the mappings, it was published; 0: not. */
+	uint64_t published_image, published_version, published_sharing;
+	uint32_t published_at; /* its place in the list of published processes */
 	struct process *older; /* generation before, or an earlier user of the pid */
 	uint32_t batch_index;  /* scratch of the batch writer */
 };

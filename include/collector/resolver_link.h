@@ -17,6 +17,10 @@ struct resolver_events {
 	/* fd: borrowed, sealed. `name` is "" for a file destination. */
 	void (*output)(void *ctx, const struct message_output *output, const char *name, int fd);
 	void (*summary)(void *ctx, int fd);
+	/* The unwind table that was asked for last; fd: borrowed, sealed, or -1. */
+	void (*table)(void *ctx, const struct message_table *table, int fd);
+	/* The resolver that was asked for it is gone. */
+	void (*table_lost)(void *ctx);
 	/* The batch is through, or failed for good (done->err). */
 	void (*done)(void *ctx, const struct message_batch_done *done);
 	/* Kernel symbols are indexed. */
@@ -32,6 +36,9 @@ void resolver_link_free(struct resolver_link *link);
 void resolver_link_kernel_symbols(struct resolver_link *link, const struct message_kernel_symbols *symbols, int fd);
 /* Sends what is known of the object, with a copy of its descriptor. */
 void resolver_link_object(struct resolver_link *link, const struct object *object);
+/* Asks for the object's unwind table. -EAGAIN: the resolver does not know the object yet. */
+int resolver_link_make_table(struct resolver_link *link, const struct object *object, uint32_t page, uint32_t debug,
+			     uint64_t now_ns);
 /* Takes over the memfd. One batch at a time. */
 int resolver_link_batch(struct resolver_link *link, uint64_t batch, int memfd, uint64_t now_ns);
 void resolver_link_ping(struct resolver_link *link);

@@ -7,10 +7,13 @@
 #include <stdint.h>
 
 #include "base/problem.h"
+#include "table/row_store.h"
 #include "wire/sample.h"
 #include "wire/sampler.h"
 
 enum sampler_event { SAMPLER_CPU_CLOCK, SAMPLER_CYCLES };
+
+#define SAMPLER_TABLE_BYTES (32u << 20)
 
 struct sampler_options {
 	uint32_t rate_hz;
@@ -28,7 +31,8 @@ struct sampler_options {
 	bool kernel_only; /* samples taken in kernel mode, kernel frames only */
 	bool user_only;	  /* samples taken in user mode */
 	bool with_threads, with_cpu;
-	size_t ring_bytes; /* 0: for two seconds of samples that share nothing; else rounded up to a power of two */
+	size_t table_bytes; /* of unwind tables in the kernel; 0: SAMPLER_TABLE_BYTES */
+	size_t ring_bytes;  /* 0: for two seconds of samples that share nothing; else rounded up to a power of two */
 };
 
 /* Receives what the ring held, in ring order. Every record was checked (size, counts, kind). Pointers are valid during
@@ -37,23 +41,26 @@ struct sampler_sink {
 	void (*process)(void *ctx, const struct process_record *record);
 	void (*stack)(void *ctx, const struct stack_record *record);
 	void (*sample)(void *ctx, const struct sample_record *record);
+	/* The copy of a sample that was passed before it, with its chunks. */
+	void (*copy)(void *ctx, const struct stack_copy_record *record);
 	void *ctx;
 };
 
 struct sampler_stats {
-	uint64_t ran;		   /* program runs, all of them */
-	uint64_t idle;		   /* … on an idle CPU */
-	uint64_t self;		   /* … in our own processes, excluded */
-	uint64_t filtered;	   /* … excluded by the filters */
-	uint64_t taken;		   /* ran, not idle, filter passed */
-	uint64_t sent;		   /* sample headers that went into the ring */
-	uint64_t self_weight;	   /* weight of `self`: our own cost as sampled */
-	uint64_t lost[LOSS_COUNT]; /* in the kernel; taken = sent + their sum, exactly, while stopped */
-	uint64_t children_refused; /* not followed: the pid filter was full */
-	uint64_t bpf_ns;	   /* run time of the program */
-	bool bpf_ns_is_estimated;  /* from timed samples, since BPF statistics were refused */
-	uint64_t map_bytes;	   /* memory of all BPF maps (memlock of fdinfo) */
-	uint32_t cpus;		   /* sampled now */
+	uint64_t ran;			 /* program runs, all of them */
+	uint64_t idle;			 /* … on an idle CPU */
+	uint64_t self;			 /* … in our own processes, excluded */
+	uint64_t filtered;		 /* … excluded by the filters */
+	uint64_t taken;			 /* ran, not idle, filter passed */
+	uint64_t sent;			 /* sample headers that went into the ring */
+	uint64_t self_weight;		 /* weight of `self`: our own cost as sampled */
+	uint64_t lost[LOSS_COUNT];	 /* in the kernel; taken = sent + their sum, exactly, while stopped */
+	uint64_t copied, copies_refused; /* stacks that went out as a copy, and for which there was no room */
+	uint64_t children_refused;	 /* not followed: the pid filter was full */
+	uint64_t bpf_ns;		 /* run time of the program */
+	bool bpf_ns_is_estimated;	 /* from timed samples, since BPF statistics were refused */
+	uint64_t map_bytes;		 /* memory of all BPF maps (memlock of fdinfo) */
+	uint32_t cpus;			 /* sampled now */
 };
 
 struct sampler;
@@ -70,6 +77,11 @@ uint64_t sampler_period(const struct sampler *sampler);
 uint16_t sampler_source(const struct sampler *sampler);
 /* SAMPLER_CGROUP_*: the hierarchy whose ids process records carry. */
 uint8_t sampler_cgroup_hierarchy(const struct sampler *sampler);
+
+/* The memory of the unwind tables that the program reads: fills all but `evicted`, ctx being the sampler. */
+void sampler_table_memory(struct sampler *sampler, struct row_store_memory *ret);
+/* Starts a new epoch of uses of tables. No syscall. */
+void sampler_set_unwind_epoch(struct sampler *sampler, uint32_t epoch);
 
 int sampler_start(struct sampler *sampler); /* enables the events */
 int sampler_stop(struct sampler *sampler);  /* disables them; the ring can still be read */

@@ -5,8 +5,8 @@
  *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_KERNEL_SYMBOLS, OUTPUT_PREPARE, OUTPUT_WRITE
  *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED + file, KERNEL_SYMBOLS + file,
  *                            OUTPUT_PREPARED, OUTPUT_WRITTEN
- *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, BATCH + memfd
- *    resolver -> collector   PARSING, PARSED, OUTPUT + memfd, SUMMARY + memfd, BATCH_DONE
+ *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, MAKE_TABLE, BATCH + memfd
+ *    resolver -> collector   PARSING, PARSED, TABLE + memfd, OUTPUT + memfd, SUMMARY + memfd, BATCH_DONE
  *    both ways               START -> READY, PING -> PONG
  *
  * The collector is the hub: it keeps the descriptors that the opener found until the run ends, so that a resolver that
@@ -45,6 +45,8 @@ enum message_type {
 	MESSAGE_OUTPUT,
 	MESSAGE_SUMMARY,
 	MESSAGE_BATCH_DONE,
+	MESSAGE_MAKE_TABLE,
+	MESSAGE_TABLE,
 	MESSAGE_TYPE_COUNT
 };
 
@@ -232,6 +234,31 @@ struct message_batch_done {
 	uint32_t outputs;
 	uint64_t frames_named, frames_unnamed;
 	uint64_t samples; /* in the merged sense: each sample once */
+};
+
+/* MAKE_TABLE: the unwind table that holds this 64 KiB page of the object. */
+struct message_make_table {
+	uint32_t object;
+	uint32_t page;
+	uint32_t debug; /* object of its debug file; 0: none is known */
+	uint32_t pad;
+};
+
+/* TABLE: with a memfd of table/unwind_table.h when err is 0 and same_as is 0. -ENOENT: the object has none. */
+struct message_table {
+	uint32_t object;
+	uint32_t page; /* as asked */
+	int32_t err;
+	uint32_t same_as;     /* object whose table was sent before and serves for this one; 0: none */
+	uint32_t wants_debug; /* a debug file might tell more: it has this build id */
+	uint32_t build_id_len;
+	uint8_t build_id[BUILD_ID_MAX];
+	uint32_t pad;
+	uint64_t cpu_ns; /* that making it took */
+	/* Bytes of code by where their rules came from (unwind/table_build.h). */
+	uint64_t code, eh_frame, debug_frame, go, scanned, none, unsupported;
+	uint64_t bad_entries;
+	uint64_t rows_given, rows_merged, rows_written;
 };
 
 /* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor

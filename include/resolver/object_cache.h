@@ -34,6 +34,19 @@ int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_sy
 /* An object that was added and not parsed yet; 0: none. */
 uint32_t object_cache_next_unparsed(const struct object_cache *cache);
 
+/* Makes the unwind table that holds the page (file offset >> 16) of the object, with the help of the debug file that is
+ * another object (0: none), and writes it to fd, which gets nothing when *ret_same_as (0: none) is an object whose
+ * table was made before and serves for this one. What a debug file tells serves for its own object alone: it may be of
+ * a container that would lend it to others. Errors as object_cache_parse(), which must have been called for both, and
+ * table_build(). */
+struct table_coverage;
+struct table_writer_stats;
+int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t debug, uint32_t page, int fd,
+		       uint32_t *ret_same_as, struct table_writer_stats *ret_stats,
+		       struct table_coverage *ret_coverage);
+/* The build id of the object's file; its length, 0: it has none or could not be read. */
+size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[BUILD_ID_MAX]);
+
 /* Names file_off of the object; `is_return` looks up (and shows) the byte before. Always gives a name; *ret is filled.
  * "[vdso]+0x…", "[anon]+0x…" or "[heap]+0x…" where there is no file. */
 void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_off, int is_return,

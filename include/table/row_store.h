@@ -75,12 +75,13 @@ void row_store_remove_process(struct row_store *store, uint64_t key, uint64_t no
 void row_store_tick(struct row_store *store, uint64_t now_ns);
 /* The walk stamps objects with this; start a new one every few seconds. Returns it. The first one is 0. */
 uint32_t row_store_next_epoch(struct row_store *store);
+uint32_t row_store_epoch(const struct row_store *store);
 
 void row_store_get_stats(const struct row_store *store, struct row_store_stats *ret);
 /* What the store keeps beside the memory that it was given. */
 size_t row_store_memory_bytes(const struct row_store *store);
 
 /* The bytes of a segment (for the host's walk); NULL: no such segment. */
-const void *row_store_segment(const struct row_store *store, uint32_t index);
+void *row_store_segment(const struct row_store *store, uint32_t index);
 /* Bytes that publishing this table alone would take of segments: what `hostprof symbols --unwind` tells. */
 uint64_t row_store_table_bytes(const struct unwind_table *table);

@@ -8,7 +8,13 @@
  * Hashes are 64 bits, keyed with a random seed of the run; 0 means "none". The kernel remembers what it sent in a
  * direct-mapped cache of full-width hashes that is written only after the record is in the ring, so a header never
  * lacks its frames. User space bumps `epoch` at each interval, which empties the cache, and keeps what it was sent for
- * two epochs. All records are multiples of 8 bytes, zeroed before use, host byte order. */
+ * two epochs. All records are multiples of 8 bytes, zeroed before use, host byte order.
+ *
+ * A stack that could not be walked for want of a table travels as a copy, through a ring of its own:
+ *
+ *      copies: STACK_COPY #e                    SAMPLE{#a #e STACK_COPY}
+ *
+ * The copy is in its ring before the sample is in the other one. */
 #pragma once
 
 #include "wire/frame.h"
@@ -18,6 +24,7 @@
 #define RECORD_USER_STACK 2
 #define RECORD_KERNEL_STACK 3
 #define RECORD_SAMPLE 4
+#define RECORD_STACK_COPY 5
 
 #define COMM_BYTES 16
 
@@ -57,6 +64,7 @@ struct process_record {
 	__u64 hash;
 	__u64 start_boottime_ns; /* of the thread group leader (CLOCK_BOOTTIME) */
 	__u64 cgroup_id;	 /* v2, or of the memory, else the pids hierarchy of v1 */
+	__u64 image;		 /* key of its mappings (wire/unwind.h): hash of tgid, start time and exec id */
 	__u32 tgid;		 /* in the collector's pid namespace; 0: not visible there */
 	__u32 exec_id;		 /* rises by one at each exec */
 	__u32 inner_tgid;	 /* in the process' own innermost pid namespace */
@@ -85,7 +93,29 @@ struct sample_record {
 
 #define SAMPLE_CPU_NONE 0xffffu
 #define SAMPLE_KERNEL_MODE 1u /* the CPU ran kernel code */
+#define SAMPLE_STACK_COPY 2u  /* `user` is the id of a copy */
+
+/* The registers of a stack that is to be walked in user space, and its top. */
+#define STACK_CHUNK_BYTES 1024u /* what is copied at once; a page has whole ones */
+#define STACK_COPY_CHUNKS 31u	/* with the head, what a per-CPU map may hold */
+#define STACK_COPY_REGISTERS 32
+
+struct stack_copy_record {
+	__u32 kind;   /* RECORD_STACK_COPY */
+	__u32 chunks; /* that follow */
+	__u64 id;     /* unique in the run, never 0 */
+	__u64 image;  /* of its process */
+	__u64 ip, task_size;
+	__u64 code;			       /* bytes at ip; 0: not readable */
+	__u64 base;			       /* address of the first chunk */
+	__u32 readable;			       /* bit i: chunk i could be read; the others are not of this stack */
+	__u32 is_exact;			       /* ip is an instruction about to run, not one behind a system call */
+	__u64 registers[STACK_COPY_REGISTERS]; /* by DWARF number */
+};
 
 _Static_assert(sizeof(struct stack_record) == 16, "stack_record is a header of two words");
-_Static_assert(sizeof(struct process_record) == 96, "process_record has no padding of its own");
+_Static_assert(sizeof(struct process_record) == 104, "process_record has no padding of its own");
 _Static_assert(sizeof(struct sample_record) == 56, "sample_record has no padding of its own");
+_Static_assert(sizeof(struct stack_copy_record) == 320, "stack_copy_record has no padding of its own");
+_Static_assert(sizeof(struct stack_copy_record) + STACK_COPY_CHUNKS * STACK_CHUNK_BYTES <= 32768,
+	       "a per-CPU map holds a copy");

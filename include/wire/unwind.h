@@ -26,7 +26,7 @@
 
 #define UNWIND_SEGMENT_SHIFT 20
 #define UNWIND_SEGMENT_BYTES (1u << UNWIND_SEGMENT_SHIFT)
-#define UNWIND_MAX_SEGMENTS 1024u
+#define UNWIND_MAX_SEGMENTS 1024u /* places have; a store gives out one less */
 /* A segment as a map: a reader that masked an offset may load a struct from there. */
 #define UNWIND_SEGMENT_SLACK 4096u
 #define UNWIND_UNIT_SHIFT 3

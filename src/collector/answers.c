@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the children answer, what records and samples ask for, and who is told. */
+#include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +15,11 @@
 #define STORE_BYTES (512u << 20)
 #define MAX_PROCESSES (256u << 10)
 #define RESCAN_INTERVAL_NS NSEC_PER_SEC
+#ifdef __aarch64__
+#define UNWIND_MACHINE EM_AARCH64
+#else
+#define UNWIND_MACHINE EM_X86_64
+#endif
 /* Address space of the resolver: a bound for what hostile files can make of it. */
 #define RESOLVER_MEMORY_BYTES (4ULL << 30)
 
@@ -60,6 +67,7 @@ static void on_object(void *ctx, const struct message_object_opened *opened, int
 	if (opened->err)
 		log_write(LOG_DEBUG, COLLECTOR_MODULE, "%s not opened: %s", object->path, err_name(opened->err));
 	resolver_link_object(collector->resolver, object);
+	unwinding_object_changed(collector->unwinding, object, collector_now());
 }
 
 static void on_kernel_symbols(void *ctx, const struct message_kernel_symbols *symbols, int fd)
@@ -116,6 +124,91 @@ static void want_object(void *ctx, struct object *object, struct process *proces
 		object->err = -ENOBUFS;
 		count(COUNTER_objects_failed);
 	}
+}
+
+/* By build id alone: nothing that a file says is a path. */
+static const struct object *want_debug(void *ctx, const struct object *object, const struct message_table *table,
+				       bool in_host_root)
+{
+	struct collector *collector = ctx;
+	struct message_open_object request = {.mnt_ns = in_host_root ? collector->own_mnt_ns : object->mnt_ns};
+	struct process *others[OPEN_CANDIDATES];
+	struct object_identity identity = {
+		.mnt_ns = request.mnt_ns, .build_id = table->build_id, .build_id_len = table->build_id_len};
+	char path[64 + 2 * BUILD_ID_MAX];
+	struct object *debug;
+	size_t len, n;
+
+	if (table->build_id_len < 2 || (in_host_root && object->mnt_ns == collector->own_mnt_ns))
+		return NULL;
+	len = (size_t)snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%02x/", table->build_id[0]);
+	for (uint32_t i = 1; i < table->build_id_len; i++)
+		len += (size_t)snprintf(path + len, sizeof(path) - len, "%02x", table->build_id[i]);
+	snprintf(path + len, sizeof(path) - len, ".debug");
+	identity.path = path;
+	debug = object_table_get(collector->objects, object_table_add(collector->objects, &identity));
+	if (!debug || debug->state != OBJECT_UNSEEN)
+		return debug;
+	debug->state = OBJECT_WANTED;
+	request.object = debug->id;
+	n = registry_in_mount_namespace(collector->registry, request.mnt_ns, others, OPEN_CANDIDATES);
+	for (size_t i = 0; i < n; i++)
+		request.candidate[request.candidates++] = (struct message_candidate){
+			.tgid = others[i]->tgid, .start_boottime_ns = others[i]->start_boottime_ns};
+	if (opener_link_open(collector->opener, &request, debug->path)) {
+		debug->state = OBJECT_FAILED;
+		debug->err = -ENOBUFS;
+	}
+	return debug;
+}
+
+static int make_table(void *ctx, const struct object *object, uint32_t page, uint32_t debug)
+{
+	struct collector *collector = ctx;
+
+	return resolver_link_make_table(collector->resolver, object, page, debug, collector_now());
+}
+
+static void on_table(void *ctx, const struct message_table *table, int fd)
+{
+	struct collector *collector = ctx;
+
+	unwinding_table(collector->unwinding, table, fd, collector_now());
+}
+
+static void on_table_lost(void *ctx)
+{
+	struct collector *collector = ctx;
+
+	unwinding_ask_again(collector->unwinding);
+}
+
+static void set_unwind_epoch(void *ctx, uint32_t epoch)
+{
+	struct collector *collector = ctx;
+
+	sampler_set_unwind_epoch(collector->sampler, epoch);
+}
+
+int collector_start_unwinding(struct collector *collector)
+{
+	struct unwinding_options options = {.objects = collector->objects,
+					    .table_bytes = collector->options->sampler.table_bytes
+								   ? collector->options->sampler.table_bytes
+								   : SAMPLER_TABLE_BYTES,
+					    .machine = UNWIND_MACHINE,
+					    .set_epoch = set_unwind_epoch,
+					    .want_object = want_object,
+					    .want_debug = want_debug,
+					    .make_table = make_table,
+					    .ctx = collector};
+	int err;
+
+	sampler_table_memory(collector->sampler, &options.memory);
+	err = unwinding_new(&options, &collector->unwinding);
+	if (!err)
+		attribution_use_unwinding(collector->attribution, collector->unwinding);
+	return err;
 }
 
 static void want_scan(void *ctx, struct process *process)
@@ -197,6 +290,8 @@ int collector_start_children(struct collector *collector)
 						    .ctx = collector};
 	const struct resolver_events resolver_events = {.output = delivery_output,
 							.summary = delivery_summary,
+							.table = on_table,
+							.table_lost = on_table_lost,
 							.done = delivery_built,
 							.kernel_symbols_ready = on_kernel_symbols_ready,
 							.ctx = collector};

@@ -7,22 +7,29 @@
 
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/map.h"
 #include "base/vec.h"
+#include "collector/mapping_set.h"
 #include "collector/record_dictionary.h"
+#include "collector/unwinding.h"
 
 #define DICTIONARY_BYTES (64u << 20)
 #define MAX_PENDING (1u << 20)
 #define MAX_WAITING (256u << 10)
 #define MAX_SCANS (256u << 10)
+/* Copies of stacks that wait for tables, all together; those that come on top keep only their registers. */
+#define MAX_COPY_BYTES (8u << 20)
+#define MAX_COPIES (64u << 10)
 /* How long a sample waits for the mappings of its process. */
 #define SCAN_PATIENCE_NS (2 * NSEC_PER_SEC)
 
 struct pending_vec VEC(struct sample_record);
 
-/* A sample whose process is known and whose mappings are asked for. */
+/* A sample whose process is known, and whose mappings are asked for, or the tables that its copied stack needs. */
 struct waiting {
 	struct sample_record sample;
-	struct process *process;
+	struct sample_key key;	      /* but for the user stack */
+	struct mapping_set *mappings; /* of the sample's moment, held; NULL: not known yet */
 	uint64_t deadline_ns;
 };
 struct waiting_vec VEC(struct waiting);
@@ -39,11 +46,15 @@ struct scanned_vec VEC(struct scanned);
 
 struct attribution {
 	struct attribution_options options;
+	struct unwinding *unwinding; /* NULL: none */
 	struct attribution_stats stats;
 	struct record_dictionary *dictionary;
 	struct pending_vec pending;
 	struct waiting_vec waiting;
 	struct scanned_vec scans; /* in the order in which they came */
+	struct map copies;	  /* id -> struct stack_copy_record *, ours */
+	size_t copy_bytes;
+	uint64_t tables_version; /* of the unwinding when all that waited was last tried */
 };
 
 int attribution_new(const struct attribution_options *options, struct attribution **ret)
@@ -57,6 +68,7 @@ int attribution_new(const struct attribution_options *options, struct attributio
 	vec_init(&attribution->pending, MAX_PENDING);
 	vec_init(&attribution->waiting, MAX_WAITING);
 	vec_init(&attribution->scans, MAX_SCANS);
+	map_init(&attribution->copies, sizeof(uint64_t), sizeof(struct stack_copy_record *), MAX_COPIES);
 	err = record_dictionary_new(DICTIONARY_BYTES, &attribution->dictionary);
 	if (err) {
 		attribution_free(attribution);
@@ -72,10 +84,24 @@ static void scanned_release(struct scanned *scanned)
 	free(scanned->text);
 }
 
+static size_t copy_size(const struct stack_copy_record *copy)
+{
+	return sizeof(*copy) + (size_t)copy->chunks * STACK_CHUNK_BYTES;
+}
+
 void attribution_free(struct attribution *attribution)
 {
+	const void *id;
+	size_t pos = 0;
+	void *slot;
+
 	if (!attribution)
 		return;
+	while (map_next(&attribution->copies, &pos, &id, &slot))
+		free(*(struct stack_copy_record **)slot);
+	map_release(&attribution->copies);
+	vec_for_each (&attribution->waiting, waiting)
+		mapping_set_unref(waiting->mappings);
 	record_dictionary_free(attribution->dictionary);
 	vec_for_each (&attribution->scans, scanned)
 		scanned_release(scanned);
@@ -83,6 +109,11 @@ void attribution_free(struct attribution *attribution)
 	vec_release(&attribution->pending);
 	vec_release(&attribution->waiting);
 	free(attribution);
+}
+
+void attribution_use_unwinding(struct attribution *attribution, struct unwinding *unwinding)
+{
+	attribution->unwinding = unwinding;
 }
 
 /* A record that cannot be kept makes orphans of its samples: counted there. */
@@ -112,18 +143,77 @@ static void on_sample(void *ctx, const struct sample_record *record)
 		attribution->stats.lost[LOSS_store_full]++;
 }
 
+/* --- copies of stacks --------------------------------------------------------------------------------------------- */
+
+/* Without room for its chunks the registers stay: they tell the leaf. A copy that cannot be kept at all makes an orphan
+ * of its sample. */
+static void on_copy(void *ctx, const struct stack_copy_record *record)
+{
+	struct attribution *attribution = ctx;
+	bool has_room = attribution->copy_bytes + copy_size(record) <= MAX_COPY_BYTES;
+	size_t bytes = has_room ? copy_size(record) : sizeof(*record);
+	struct stack_copy_record *copy = malloc(bytes), **slot;
+
+	if (!copy)
+		return;
+	memcpy(copy, record, bytes);
+	if (!has_room) {
+		copy->chunks = copy->readable = 0;
+		count(COUNTER_stack_copies_cut);
+	}
+	if (map_insert(&attribution->copies, &record->id, (void **)&slot, NULL)) {
+		free(copy);
+		return;
+	}
+	free(*slot);
+	*slot = copy;
+	attribution->copy_bytes += bytes;
+}
+
+static const struct stack_copy_record *find_copy(const struct attribution *attribution, uint64_t id)
+{
+	struct stack_copy_record **slot = map_find(&attribution->copies, &id);
+
+	return slot ? *slot : NULL;
+}
+
+static void drop_copy(struct attribution *attribution, const struct sample_record *sample)
+{
+	struct stack_copy_record **slot;
+
+	if (!(sample->flags & SAMPLE_STACK_COPY))
+		return;
+	slot = map_find(&attribution->copies, &sample->user);
+	if (!slot)
+		return;
+	attribution->copy_bytes -= copy_size(*slot);
+	free(*slot);
+	map_remove(&attribution->copies, &sample->user);
+}
+
+/* --- located stacks ----------------------------------------------------------------------------------------------- */
+
 struct sampler_sink attribution_sink(struct attribution *attribution)
 {
-	return (struct sampler_sink){.process = on_process, .stack = on_stack, .sample = on_sample, .ctx = attribution};
+	return (struct sampler_sink){
+		.process = on_process, .stack = on_stack, .sample = on_sample, .copy = on_copy, .ctx = attribution};
 }
+
+/* Whose sample it is, and what was mapped then. */
+struct moment {
+	struct process *process;
+	struct mapping_set *mappings; /* borrowed; NULL: none are known */
+	bool is_last;		      /* what is missing will not come */
+	uint64_t now_ns;
+};
 
 /* The word of one frame: an address in a file becomes the file and the offset in it. false: the address is in no
  * mapping. Anonymous code has no file: its address stays. */
-static bool locate_frame(struct attribution *attribution, struct process *process, uint64_t word, uint64_t *ret)
+static bool locate_frame(struct attribution *attribution, const struct moment *moment, uint64_t word, uint64_t *ret)
 {
 	int is_return = frame_is_return(word);
 	uint64_t ip = frame_address(word), offset;
-	const struct mapping *mapping = process_find_mapping(process, ip - (uint64_t)is_return);
+	const struct mapping *mapping = mapping_set_find(moment->mappings, ip - (uint64_t)is_return);
 	struct object *object;
 
 	if (!mapping)
@@ -133,26 +223,25 @@ static bool locate_frame(struct attribution *attribution, struct process *proces
 	if (!object || object->kind == OBJECT_ANONYMOUS)
 		return true;
 	if (object->state == OBJECT_UNSEEN)
-		attribution->options.want_object(attribution->options.ctx, object, process, mapping);
+		attribution->options.want_object(attribution->options.ctx, object, moment->process, mapping);
 	offset = ip - mapping->start + mapping->file_off;
 	if (offset <= FRAME_OFFSET_MAX)
 		*ret = frame_from_object(FRAME_FILE, object->id, offset, is_return);
 	return true;
 }
 
-/* Locates all frames. A frame-pointer walk may be led astray: a caller outside every executable mapping is none, and
+/* Locates all frames. A frame-pointer step may be led astray: a caller outside every executable mapping is none, and
  * the stack ends there. Of a process whose mappings never became known nothing can be said, so its addresses stay. */
-static void locate_stack(struct attribution *attribution, struct process *process, const struct stack_record *record,
-			 uint64_t *words, struct stored_stack *ret)
+static void locate_stack(struct attribution *attribution, const struct moment *moment, const uint64_t *frames,
+			 uint16_t n_frames, uint64_t *words, struct stored_stack *ret)
 {
-	bool has_mappings = process_has_mappings(process);
+	bool has_mappings = moment->mappings && !mapping_set_is_empty(moment->mappings);
 	uint16_t n;
 
-	*ret = (struct stored_stack){.words = words, .end = record->end};
-	for (n = 0; n < record->words; n++) {
+	for (n = 0; n < n_frames; n++) {
 		if (!has_mappings) {
-			words[n] = record->frames[n];
-		} else if (!locate_frame(attribution, process, record->frames[n], &words[n])) {
+			words[n] = frames[n];
+		} else if (!locate_frame(attribution, moment, frames[n], &words[n])) {
 			if (n) {
 				ret->end = UNWIND_END_NOT_CODE;
 				break;
@@ -161,6 +250,7 @@ static void locate_stack(struct attribution *attribution, struct process *proces
 			count(COUNTER_frames_unmapped);
 		}
 	}
+	ret->words = words;
 	ret->n = n;
 }
 
@@ -170,21 +260,54 @@ static enum loss loss_of(int err)
 	return LOSS_store_full;
 }
 
-static int store_user_stack(struct attribution *attribution, struct process *process,
+/* Walks the copy of a stack that the kernel could not walk. -EAGAIN: not yet. */
+static int walk_copy(struct attribution *attribution, const struct moment *moment, const struct sample_record *sample,
+		     uint64_t *words, struct stored_stack *ret)
+{
+	const struct stack_copy_record *copy = find_copy(attribution, sample->user);
+	struct host_walk_result walked;
+	int err;
+
+	if (!copy)
+		return -ENOENT;
+	if (!attribution->unwinding) {
+		*ret = (struct stored_stack){.end = UNWIND_END_PROCESS_UNKNOWN};
+		locate_stack(attribution, moment, &(uint64_t){frame_from_address(copy->ip, !copy->is_exact)}, 1, words,
+			     ret);
+		return 0;
+	}
+	err = unwinding_walk(attribution->unwinding, moment->process, moment->mappings, copy, moment->is_last,
+			     moment->now_ns, &walked);
+	if (err)
+		return err;
+	*ret = (struct stored_stack){.end = (uint8_t)walked.end};
+	locate_stack(attribution, moment, walked.frames, (uint16_t)walked.n, words, ret);
+	return 0;
+}
+
+static int store_user_stack(struct attribution *attribution, const struct moment *moment,
 			    const struct sample_record *sample, uint32_t *ret_id, uint8_t *ret_end)
 {
 	uint64_t words[MAX_USER_FRAMES];
 	const struct stack_record *record;
 	struct stored_stack stack;
+	int err;
 
 	*ret_id = STACK_NONE;
 	*ret_end = UNWIND_END_NOT_ASKED;
 	if (!sample->user)
 		return 0;
-	record = record_dictionary_stack(attribution->dictionary, sample->user);
-	if (!record || record->words > MAX_USER_FRAMES || record->end >= UNWIND_END_COUNT)
-		return -ENOENT;
-	locate_stack(attribution, process, record, words, &stack);
+	if (sample->flags & SAMPLE_STACK_COPY) {
+		err = walk_copy(attribution, moment, sample, words, &stack);
+		if (err)
+			return err;
+	} else {
+		record = record_dictionary_stack(attribution->dictionary, sample->user);
+		if (!record || record->words > MAX_USER_FRAMES || record->end >= UNWIND_END_COUNT)
+			return -ENOENT;
+		stack = (struct stored_stack){.end = record->end};
+		locate_stack(attribution, moment, (const uint64_t *)record->frames, record->words, words, &stack);
+	}
 	*ret_end = stack.end;
 	return stack_store_add_stack(attribution->options.store, &stack, ret_id);
 }
@@ -205,48 +328,92 @@ static int store_kernel_stack(struct attribution *attribution, const struct samp
 	return stack_store_add_stack(attribution->options.store, &stack, ret_id);
 }
 
-static void store_sample(struct attribution *attribution, struct process *process, const struct sample_record *sample)
+static void count_lost(struct attribution *attribution, const struct sample_record *sample, enum loss loss)
 {
-	const struct process_record *record = record_dictionary_process(attribution->dictionary, sample->process);
-	struct sample_key key;
-	uint8_t end;
-	int err;
-
-	memset(&key, 0, sizeof(key));
-	key.process = process;
-	key.tid = sample->tid;
-	key.source = sample->source;
-	key.cpu = UINT16_MAX;
-	if (record && sample->tid)
-		memcpy(key.thread_comm, record->thread_comm, sizeof(key.thread_comm));
-	err = store_user_stack(attribution, process, sample, &key.user_stack, &end);
-	if (!err)
-		err = store_kernel_stack(attribution, sample, &key.kernel_stack);
-	if (!err)
-		err = stack_store_count(attribution->options.store, &key, 1, sample->weight);
-	if (err) {
-		attribution->stats.lost[err == -ENOENT ? LOSS_orphan : loss_of(err)]++;
-		return;
-	}
-	attribution->stats.stored++;
-	attribution->stats.by_end[end]++;
+	attribution->stats.lost[loss]++;
+	drop_copy(attribution, sample);
 }
 
-/* Finds the process; stores the sample, or lets it wait for the process' mappings. */
+/* All of the key but the user stack: what the dictionary holds may be gone when a copied stack can be walked. */
+static int make_key(struct attribution *attribution, struct process *process, const struct process_record *record,
+		    const struct sample_record *sample, struct sample_key *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->process = process;
+	ret->tid = sample->tid;
+	ret->source = sample->source;
+	ret->cpu = UINT16_MAX;
+	if (sample->tid)
+		memcpy(ret->thread_comm, record->thread_comm, sizeof(ret->thread_comm));
+	return store_kernel_stack(attribution, sample, &ret->kernel_stack);
+}
+
+/* false: what its stack needs is not there yet; nothing was counted. */
+static bool store_sample(struct attribution *attribution, const struct moment *moment,
+			 const struct sample_record *sample, struct sample_key *key)
+{
+	uint8_t end;
+	int err = store_user_stack(attribution, moment, sample, &key->user_stack, &end);
+
+	if (err == -EAGAIN)
+		return false;
+	if (!err)
+		err = stack_store_count(attribution->options.store, key, 1, sample->weight);
+	if (err) {
+		count_lost(attribution, sample, err == -ENOENT ? LOSS_orphan : loss_of(err));
+		return true;
+	}
+	drop_copy(attribution, sample);
+	attribution->stats.stored++;
+	attribution->stats.by_end[end]++;
+	return true;
+}
+
+static bool is_unscanned(const struct process *process, const struct sample_record *sample)
+{
+	return process->needs_scan && sample->user;
+}
+
+/* Stores the sample, or lets it wait for its process' mappings, or for the tables of its stack. */
+static void store_or_wait(struct attribution *attribution, struct sample_key *key, const struct sample_record *sample,
+			  uint64_t now_ns)
+{
+	struct process *process = key->process;
+	bool awaits_scan = is_unscanned(process, sample);
+	struct moment moment = {.process = process, .mappings = process->mappings, .now_ns = now_ns};
+	struct waiting *waiting;
+
+	if (!awaits_scan && store_sample(attribution, &moment, sample, key))
+		return;
+	waiting = vec_push(&attribution->waiting);
+	if (!waiting) {
+		moment.is_last = true;
+		store_sample(attribution, &moment, sample, key);
+		return;
+	}
+	*waiting = (struct waiting){.sample = *sample,
+				    .key = *key,
+				    .deadline_ns = now_ns + (awaits_scan ? SCAN_PATIENCE_NS : UNWINDING_PATIENCE_NS)};
+	if (!awaits_scan && process->mappings)
+		waiting->mappings = mapping_set_ref(process->mappings);
+}
+
+/* Finds the process, and publishes it for the walks to come. */
 static void take_sample(struct attribution *attribution, const struct sample_record *sample, uint64_t now_ns)
 {
 	const struct process_record *record = record_dictionary_process(attribution->dictionary, sample->process);
 	struct process *process;
-	struct waiting *waiting;
+	struct sample_key key;
 	bool had_samples;
+	int err;
 
 	if (!record) {
-		attribution->stats.lost[LOSS_orphan]++;
+		count_lost(attribution, sample, LOSS_orphan);
 		return;
 	}
 	process = registry_attribute(attribution->options.registry, record, sample->mono_ns);
 	if (!process) {
-		attribution->stats.lost[LOSS_process_table_full]++;
+		count_lost(attribution, sample, LOSS_process_table_full);
 		return;
 	}
 	had_samples = process->has_stored_samples;
@@ -254,34 +421,62 @@ static void take_sample(struct attribution *attribution, const struct sample_rec
 	attribution->stats.processes += !had_samples;
 	if (!attribution->stats.first_stored_ns)
 		attribution->stats.first_stored_ns = now_ns;
-	if (process->needs_scan && sample->user) {
-		if (!process->scan_asked)
-			attribution->options.want_scan(attribution->options.ctx, process);
+	if (is_unscanned(process, sample) && !process->scan_asked) {
+		attribution->options.want_scan(attribution->options.ctx, process);
 		process->scan_asked = true;
-		waiting = vec_push(&attribution->waiting);
-		if (waiting) {
-			*waiting = (struct waiting){
-				.sample = *sample, .process = process, .deadline_ns = now_ns + SCAN_PATIENCE_NS};
-			return;
-		}
 	}
-	store_sample(attribution, process, sample);
+	if (attribution->unwinding && !process->needs_scan && sample->user)
+		unwinding_publish(attribution->unwinding, process, record->image, now_ns);
+	err = make_key(attribution, process, record, sample, &key);
+	if (err)
+		count_lost(attribution, sample, err == -ENOENT ? LOSS_orphan : loss_of(err));
+	else
+		store_or_wait(attribution, &key, sample, now_ns);
 }
 
-/* Stores the waiting samples that are due: their process was scanned, or patience ended. */
+/* One of those that wait; true: it still does. */
+static bool keeps_waiting(struct attribution *attribution, struct waiting *waiting, uint64_t now_ns)
+{
+	bool is_due = now_ns >= waiting->deadline_ns;
+	struct process *process = waiting->key.process;
+	struct moment moment = {.process = process, .mappings = waiting->mappings, .is_last = is_due, .now_ns = now_ns};
+
+	if (!waiting->mappings) {
+		if (is_unscanned(process, &waiting->sample) && !is_due)
+			return true;
+		/* The scan came. Now it may turn out that tables are missing. */
+		moment.mappings = process->mappings;
+		moment.is_last = now_ns == UINT64_MAX;
+		waiting->deadline_ns = now_ns + UNWINDING_PATIENCE_NS;
+		if (moment.mappings)
+			waiting->mappings = mapping_set_ref(moment.mappings);
+		else
+			moment.is_last = true;
+	}
+	if (!store_sample(attribution, &moment, &waiting->sample, &waiting->key))
+		return true;
+	mapping_set_unref(waiting->mappings);
+	return false;
+}
+
+/* Stores the waiting samples that are due: their process was scanned, their tables came, or patience ended. */
 static void store_waiting(struct attribution *attribution, uint64_t now_ns)
 {
+	struct waiting_vec *waiting = &attribution->waiting;
+	uint64_t version = attribution->unwinding ? unwinding_version(attribution->unwinding) : 0;
+	bool has_news = version != attribution->tables_version;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < attribution->waiting.len; i++) {
-		struct waiting *waiting = &attribution->waiting.items[i];
+	for (size_t i = 0; i < waiting->len; i++) {
+		struct waiting *one = &waiting->items[i];
+		/* A walk is tried again only when there is something new to walk by. */
+		bool is_idle = one->mappings && !has_news && now_ns < one->deadline_ns;
 
-		if (waiting->process->needs_scan && now_ns < waiting->deadline_ns)
-			attribution->waiting.items[kept++] = *waiting;
-		else
-			store_sample(attribution, waiting->process, &waiting->sample);
+		if (is_idle || keeps_waiting(attribution, one, now_ns))
+			waiting->items[kept++] = *one;
 	}
-	attribution->waiting.len = kept;
+	waiting->len = kept;
+	attribution->tables_version = version;
 }
 
 static int by_time(const void *a, const void *b)
@@ -440,5 +635,6 @@ size_t attribution_memory_bytes(const struct attribution *attribution)
 {
 	return record_dictionary_memory_bytes(attribution->dictionary) +
 	       attribution->pending.cap * sizeof(*attribution->pending.items) +
-	       attribution->waiting.cap * sizeof(*attribution->waiting.items);
+	       attribution->waiting.cap * sizeof(*attribution->waiting.items) + attribution->copy_bytes +
+	       map_memory_bytes(&attribution->copies);
 }

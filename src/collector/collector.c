@@ -57,6 +57,9 @@ static int open_kernel_side(struct collector *collector)
 	if (sampler_fell_back(collector->sampler, &why))
 		log_write(LOG_WARN, COLLECTOR_MODULE,
 			  "cycles are not counted here, the cpu clock is sampled instead: %s", why);
+	err = collector_start_unwinding(collector);
+	if (err)
+		return problem_set(collector->problem, err, "", "cannot set up the unwind tables");
 	err = sampler_update_cpus(collector->sampler, &cpus, &n_cpus);
 	if (err < 0)
 		return problem_set(collector->problem, err, "", "cannot tell which CPUs are online");
@@ -177,6 +180,7 @@ static void stop_sampling(struct collector *collector)
 	resolver_link_ping(collector->resolver);
 	if (collector->options->note)
 		collector->options->note(collector->options->ctx, "naming frames");
+	unwinding_hurry(collector->unwinding);
 	while ((attribution_waiting(collector->attribution) || opener_link_outstanding(collector->opener)) &&
 	       collector_now() - collector->stop_ns < LAST_NAMES_NS) {
 		loop_pump(collector);
@@ -208,11 +212,12 @@ static void log_counters(void)
 static void release(struct collector *collector)
 {
 	command_finish(&collector->command);
-	sampler_free(collector->sampler);
 	sideband_free(collector->sideband);
 	resolver_link_free(collector->resolver);
 	opener_link_free(collector->opener);
 	attribution_free(collector->attribution);
+	unwinding_free(collector->unwinding);
+	sampler_free(collector->sampler);
 	stack_store_free(collector->store);
 	registry_free(collector->registry);
 	object_table_free(collector->objects);

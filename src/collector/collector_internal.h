@@ -13,6 +13,7 @@
 #include "collector/command.h"
 #include "collector/opener_link.h"
 #include "collector/resolver_link.h"
+#include "collector/unwinding.h"
 #include "ipc/confine.h"
 
 #define COLLECTOR_MODULE "collector"
@@ -40,6 +41,7 @@ struct collector {
 	struct sampler *sampler;
 	struct opener_link *opener;
 	struct resolver_link *resolver;
+	struct unwinding *unwinding;
 	struct command command;
 
 	struct ksymbol_vec ksymbols;
@@ -81,6 +83,8 @@ void loop_tell_self(struct collector *collector);
 /* answers.c */
 int collector_make_tables(struct collector *collector);
 int collector_start_children(struct collector *collector);
+/* Behind sampler_open(): the tables of the walk. */
+int collector_start_unwinding(struct collector *collector);
 void collector_hold_new_roots(struct collector *collector);
 
 /* delivery.c: prepares all destinations and waits for it; has the batch made and all files written. */

@@ -28,9 +28,15 @@ struct run VEC(struct mapping);
 
 struct mapping_set {
 	uint32_t refs;
+	uint64_t version;
 	struct mapping_budget *budget;
 	struct run base, tail;
 };
+
+static void set_changed(struct mapping_set *set)
+{
+	set->version = ++set->budget->versions;
+}
 
 int mapping_set_new(struct mapping_budget *budget, struct mapping_set **ret)
 {
@@ -40,6 +46,7 @@ int mapping_set_new(struct mapping_budget *budget, struct mapping_set **ret)
 		return -ENOMEM;
 	set->refs = 1;
 	set->budget = budget;
+	set_changed(set);
 	vec_init(&set->base, RUN_MAX);
 	vec_init(&set->tail, TAIL_MAX + 2);
 	budget->used_bytes += sizeof(*set);
@@ -289,7 +296,10 @@ int mapping_set_insert(struct mapping_set **set, const struct mapping *mapping)
 
 	assert(mapping->start < mapping->limit);
 	err = set_unshare(set);
-	return err ? err : set_put(*set, mapping);
+	if (err)
+		return err;
+	set_changed(*set);
+	return set_put(*set, mapping);
 }
 
 /* How far what covers the address reaches, or the address itself; *next becomes the start of what comes behind it, when
@@ -312,6 +322,7 @@ int mapping_set_fill(struct mapping_set *set, const struct mapping *mapping)
 	uint64_t at = mapping->start;
 
 	assert(mapping->start < mapping->limit);
+	set_changed(set);
 	while (at < mapping->limit) {
 		uint64_t next = mapping->limit, covered;
 		struct mapping part;
@@ -342,8 +353,14 @@ static void run_replace_objects(struct run *run, uint32_t (*replace)(void *ctx, 
 
 void mapping_set_replace_objects(struct mapping_set *set, uint32_t (*replace)(void *ctx, uint32_t object), void *ctx)
 {
+	set_changed(set);
 	run_replace_objects(&set->base, replace, ctx);
 	run_replace_objects(&set->tail, replace, ctx);
+}
+
+uint64_t mapping_set_version(const struct mapping_set *set)
+{
+	return set->version;
 }
 
 bool mapping_set_is_empty(const struct mapping_set *set)

@@ -41,6 +41,7 @@ struct resolver_link {
 	uint64_t batch;
 	int batch_fd; /* -1: none */
 	uint32_t outputs_seen, batch_tries;
+	bool awaits_table;
 };
 
 int resolver_link_new(const struct worker_options *worker, const struct resolver_events *events,
@@ -174,6 +175,22 @@ int resolver_link_batch(struct resolver_link *link, uint64_t batch, int memfd, u
 	return 0;
 }
 
+int resolver_link_make_table(struct resolver_link *link, const struct object *object, uint32_t page, uint32_t debug,
+			     uint64_t now_ns)
+{
+	const struct message_make_table message = {.object = object->id, .page = page, .debug = debug};
+	int err;
+
+	if (link->next_unsent && (object->id >= link->next_unsent || debug >= link->next_unsent))
+		return -EAGAIN;
+	err = worker_send(&link->worker, MESSAGE_MAKE_TABLE, 0, &message, sizeof(message), -1);
+	if (err)
+		return err;
+	link->worker.last_heard_ns = now_ns;
+	link->awaits_table = true;
+	return 0;
+}
+
 void resolver_link_ping(struct resolver_link *link)
 {
 	if (link->batch_fd < 0)
@@ -226,6 +243,10 @@ static void on_message(void *ctx, struct message *message)
 	case MESSAGE_PARSED:
 		on_parsed(link, message->payload);
 		break;
+	case MESSAGE_TABLE:
+		link->awaits_table = false;
+		link->events.table(link->events.ctx, message->payload, message->fd);
+		break;
 	case MESSAGE_OUTPUT:
 		on_output(link, message);
 		break;
@@ -277,6 +298,9 @@ static void restart(struct resolver_link *link, bool is_hung, uint64_t now_ns)
 		return;
 	}
 	resend(link);
+	if (link->awaits_table)
+		link->events.table_lost(link->events.ctx);
+	link->awaits_table = false;
 }
 
 void resolver_link_serve(struct resolver_link *link, uint64_t now_ns, bool is_writable)
@@ -291,7 +315,7 @@ void resolver_link_tick(struct resolver_link *link, uint64_t now_ns)
 {
 	uint64_t deadline_ns = link->parsing ? PARSE_DEADLINE_NS : BATCH_DEADLINE_NS;
 
-	if (!link->parsing && link->batch_fd < 0)
+	if (!link->parsing && link->batch_fd < 0 && !link->awaits_table)
 		link->worker.last_heard_ns = now_ns;
 	else if (now_ns - link->worker.last_heard_ns > deadline_ns)
 		restart(link, true, now_ns);

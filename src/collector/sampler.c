@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "collector/sampler_internal.h"
+#include "collector/table_maps.h"
 #include "profiler.skel.h"
 
 struct sampler {
@@ -24,6 +25,7 @@ struct sampler {
 	uint32_t n_possible;
 	int stats_fd; /* keeps the kernel timing BPF programs; -1: refused */
 	uint64_t map_bytes;
+	struct table_maps tables;
 	/* During sampler_read(). */
 	const struct sampler_sink *sink;
 	uint32_t bad_records;
@@ -48,6 +50,23 @@ static bool process_is_sane(const struct process_record *process, size_t size)
 static bool sample_is_sane(const struct sample_record *sample, size_t size)
 {
 	return size == sizeof(*sample) && sample->process && sample->source < SAMPLE_SOURCE_COUNT;
+}
+
+static bool copy_is_sane(const struct stack_copy_record *copy, size_t size)
+{
+	return size >= sizeof(*copy) && copy->kind == RECORD_STACK_COPY && copy->chunks <= STACK_COPY_CHUNKS &&
+	       size == sizeof(*copy) + copy->chunks * STACK_CHUNK_BYTES && copy->id;
+}
+
+static int on_copy(void *ctx, void *record, size_t size)
+{
+	struct sampler *sampler = ctx;
+
+	if (copy_is_sane(record, size))
+		sampler->sink->copy(sampler->sink->ctx, record);
+	else
+		sampler->bad_records++;
+	return 0;
 }
 
 static int on_record(void *ctx, void *record, size_t size)
@@ -135,6 +154,13 @@ static int set_up(struct sampler *sampler, const struct sampler_options *options
 	sampler->ring = ring_buffer__new(bpf_map__fd(sampler->programs->maps.ring), on_record, sampler, NULL);
 	if (!sampler->ring)
 		return problem_set(problem, -errno, "", "cannot map the sampler's ring");
+	/* Read in the order in which they are added: the copies of all samples that were read are there then. */
+	err = ring_buffer__add(sampler->ring, bpf_map__fd(sampler->programs->maps.copies), on_copy, sampler);
+	if (err)
+		return problem_set(problem, err, "", "cannot map the ring of stack copies");
+	err = table_maps_init(&sampler->tables, sampler->programs, sampler_table_segments(options));
+	if (err)
+		return problem_set(problem, err, "", "cannot map the unwind tables");
 	if (!sampler->settings.in_initial_pid_ns) {
 		err = find_pid_ns(sampler);
 		if (err)
@@ -199,6 +225,7 @@ void sampler_free(struct sampler *sampler)
 		return;
 	events_release(&sampler->events);
 	ring_buffer__free(sampler->ring);
+	table_maps_release(&sampler->tables);
 	if (sampler->cpu_stats)
 		munmap((void *)sampler->cpu_stats, sampler->cpu_stats_bytes);
 	profiler__destroy(sampler->programs);
@@ -228,6 +255,39 @@ uint16_t sampler_source(const struct sampler *sampler)
 uint8_t sampler_cgroup_hierarchy(const struct sampler *sampler)
 {
 	return sampler->settings.cgroup_hierarchy;
+}
+
+/* --- unwind tables ------------------------------------------------------------------------------------------------ */
+
+uint32_t sampler_table_segments(const struct sampler_options *options)
+{
+	size_t bytes = options->table_bytes ? options->table_bytes : SAMPLER_TABLE_BYTES;
+	size_t segments = bytes / UNWIND_SEGMENT_BYTES;
+
+	if (!segments)
+		return 1;
+	return segments < UNWIND_MAX_SEGMENTS - 1 ? (uint32_t)segments : UNWIND_MAX_SEGMENTS - 1;
+}
+
+static int add_segment(void *ctx, uint32_t index, void **ret)
+{
+	struct sampler *sampler = ctx;
+
+	return table_maps_add_segment(&sampler->tables, index, ret);
+}
+
+void sampler_table_memory(struct sampler *sampler, struct row_store_memory *ret)
+{
+	ret->rules = sampler->tables.rules;
+	ret->objects = sampler->tables.objects;
+	ret->processes = sampler->tables.processes;
+	ret->add_segment = add_segment;
+	ret->ctx = sampler;
+}
+
+void sampler_set_unwind_epoch(struct sampler *sampler, uint32_t epoch)
+{
+	__atomic_store_n(&sampler->programs->bss->unwind_epoch, epoch, __ATOMIC_RELAXED);
 }
 
 int sampler_start(struct sampler *sampler)
@@ -298,7 +358,7 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret)
 	uint64_t timed_runs = 0, timed_ns = 0;
 	struct sampler_stats sum = {
 		.children_refused = __atomic_load_n(&programs->bss->children_refused, __ATOMIC_RELAXED),
-		.map_bytes = sampler->map_bytes,
+		.map_bytes = sampler->map_bytes + table_maps_segment_bytes(&sampler->tables),
 		.cpus = (uint32_t)sampler->events.list.len,
 	};
 
@@ -312,6 +372,8 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret)
 		sum.filtered += stats->filtered;
 		sum.taken += stats->taken;
 		sum.sent += stats->sent;
+		sum.copied += stats->copied;
+		sum.copies_refused += stats->copies_refused;
 		timed_runs += stats->timed_runs;
 		timed_ns += stats->timed_ns;
 		for (size_t i = 0; i < LOSS_COUNT; i++)

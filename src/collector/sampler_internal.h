@@ -60,5 +60,7 @@ struct profiler;
 /* Opens, configures and loads the BPF object. */
 int programs_load(const struct sampler_options *options, uint32_t n_possible, struct sampler_settings *settings,
 		  struct profiler **ret, struct problem *problem);
-/* Kernel memory of the object's maps. */
+/* The limit of segments that the options ask for. */
+uint32_t sampler_table_segments(const struct sampler_options *options);
+/* Kernel memory of the object's maps, but for the segments of tables. */
 uint64_t programs_map_bytes(const struct profiler *programs);

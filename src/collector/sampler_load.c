@@ -29,6 +29,10 @@
 #define RING_SECONDS 2
 #define RING_MIN_BYTES (1u << 20)
 #define RING_MAX_BYTES (256u << 20)
+/* Copies of stacks: what comes within a drain, were each sample one. */
+#define COPIES_BYTES_PER_CPU (256u << 10)
+#define COPIES_MIN_BYTES (1u << 20)
+#define COPIES_MAX_BYTES (8u << 20)
 /* Room in the pid filter for children, and those that died lately. */
 #define MAX_CHILDREN 8192
 /* Kernel stacks are 16 KiB, or a page where that is larger (arm64 with 64 KiB pages). */
@@ -213,6 +217,10 @@ static int load_problem(struct problem *problem, int err)
 
 /* --- loading ------------------------------------------------------------------------------------------------------ */
 
+struct map_sizes {
+	uint32_t cpus, ring, copies, segments;
+};
+
 static uint32_t ring_bytes(const struct sampler_options *options, uint32_t n_cpus)
 {
 	uint64_t wanted = options->ring_bytes, bytes = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -227,13 +235,27 @@ static uint32_t ring_bytes(const struct sampler_options *options, uint32_t n_cpu
 	return (uint32_t)bytes;
 }
 
-static int settings_fill(const struct sampler_options *options, uint32_t ring, struct sampler_settings *settings)
+static uint32_t copies_bytes(const struct sampler_options *options, uint32_t n_cpus)
+{
+	uint64_t wanted = (uint64_t)n_cpus * COPIES_BYTES_PER_CPU;
+	uint32_t bytes = COPIES_MIN_BYTES;
+
+	if (options->kernel_only)
+		return (uint32_t)sysconf(_SC_PAGESIZE);
+	while (bytes < wanted && bytes < COPIES_MAX_BYTES)
+		bytes *= 2;
+	return bytes;
+}
+
+static int settings_fill(const struct sampler_options *options, const struct map_sizes *sizes,
+			 struct sampler_settings *settings)
 {
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 
 	if (getrandom(settings->hash_seed, sizeof(settings->hash_seed), 0) != sizeof(settings->hash_seed))
 		return -EIO;
-	settings->wake_bytes = ring / 4;
+	settings->wake_bytes = sizes->ring / 4;
+	settings->copies_wake_bytes = sizes->copies / 4;
 	settings->kernel_frames = kernel_frames();
 	settings->kernel_stack_bytes = page_bytes > KERNEL_STACK_BYTES ? (uint32_t)page_bytes : KERNEL_STACK_BYTES;
 	settings->cgroup_hierarchy = cgroup_hierarchy();
@@ -263,14 +285,17 @@ static void lift_memlock_limit(void)
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
-static int size_maps(struct profiler *programs, const struct sampler_options *options, uint32_t n_possible,
-		     uint32_t ring)
+static int size_maps(struct profiler *programs, const struct sampler_options *options, const struct map_sizes *sizes)
 {
 	size_t followed = options->n_tgids + (options->follow_children ? MAX_CHILDREN : 16);
-	int err = bpf_map__set_max_entries(programs->maps.ring, ring);
+	int err = bpf_map__set_max_entries(programs->maps.ring, sizes->ring);
 
 	if (!err)
-		err = bpf_map__set_max_entries(programs->maps.cpu_stats, n_possible);
+		err = bpf_map__set_max_entries(programs->maps.copies, sizes->copies);
+	if (!err)
+		err = bpf_map__set_max_entries(programs->maps.unwind_segments, sizes->segments);
+	if (!err)
+		err = bpf_map__set_max_entries(programs->maps.cpu_stats, sizes->cpus);
 	if (!err && (options->tgids || options->follow_children))
 		err = bpf_map__set_max_entries(programs->maps.followed, (uint32_t)followed);
 	return err;
@@ -278,7 +303,7 @@ static int size_maps(struct profiler *programs, const struct sampler_options *op
 
 /* One attempt with the settings as they are. */
 static int load_with(const struct sampler_options *options, const struct sampler_settings *settings,
-		     uint32_t n_possible, uint32_t ring, struct profiler **ret)
+		     const struct map_sizes *sizes, struct profiler **ret)
 {
 	struct profiler *programs = profiler__open();
 	int err;
@@ -286,7 +311,7 @@ static int load_with(const struct sampler_options *options, const struct sampler
 	if (!programs)
 		return errno ? -errno : -EINVAL;
 	memcpy((void *)programs->rodata, settings, sizeof(*settings));
-	err = size_maps(programs, options, n_possible, ring);
+	err = size_maps(programs, options, sizes);
 	if (err)
 		goto fail;
 	bpf_program__set_autoload(programs->progs.follow_fork, options->follow_children);
@@ -305,19 +330,22 @@ fail:
 int programs_load(const struct sampler_options *options, uint32_t n_possible, struct sampler_settings *settings,
 		  struct profiler **ret, struct problem *problem)
 {
-	uint32_t ring = ring_bytes(options, n_possible);
+	const struct map_sizes sizes = {.cpus = n_possible,
+					.ring = ring_bytes(options, n_possible),
+					.copies = copies_bytes(options, n_possible),
+					.segments = sampler_table_segments(options)};
 	int err;
 
 	libbpf_set_print(print_to_log);
-	err = settings_fill(options, ring, settings);
+	err = settings_fill(options, &sizes, settings);
 	if (err)
 		return problem_set(problem, err, "", "cannot read random numbers");
 	lift_memlock_limit();
-	err = load_with(options, settings, n_possible, ring, ret);
+	err = load_with(options, settings, &sizes, ret);
 	if ((err == -EINVAL || err == -EACCES) && settings->has_task_btf) {
 		/* Kernels differ in what they allow with typed pointers; what 5.10 takes, all take. */
 		settings->has_task_btf = settings->has_task_regs = 0;
-		err = load_with(options, settings, n_possible, ring, ret);
+		err = load_with(options, settings, &sizes, ret);
 	}
 	return err ? load_problem(problem, err) : 0;
 }

@@ -52,6 +52,8 @@ union fixed_part {
 	struct message_output output;
 	struct message_summary summary;
 	struct message_batch_done batch_done;
+	struct message_make_table make_table;
+	struct message_table table;
 };
 
 struct layout {
@@ -174,6 +176,16 @@ static bool batch_done_is_right(const union fixed_part *part)
 	return is_err(part->batch_done.err);
 }
 
+static bool table_is_right(const union fixed_part *part)
+{
+	return is_err(part->table.err) && part->table.wants_debug <= 1 && part->table.build_id_len <= BUILD_ID_MAX;
+}
+
+static bool table_needs_fd(const union fixed_part *part)
+{
+	return !part->table.err && !part->table.same_as;
+}
+
 #define WITH_TEXT(rule, type, field) .text_rule = (rule), .length_at = offsetof(type, field)
 
 static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
@@ -244,6 +256,12 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_BATCH_DONE] = {.name = "BATCH_DONE",
 				.fixed = sizeof(struct message_batch_done),
 				.is_right = batch_done_is_right},
+	[MESSAGE_MAKE_TABLE] = {.name = "MAKE_TABLE", .fixed = sizeof(struct message_make_table)},
+	[MESSAGE_TABLE] = {.name = "TABLE",
+			   .fixed = sizeof(struct message_table),
+			   .fd_rule = FD_AS_CONTENT_SAYS,
+			   .is_right = table_is_right,
+			   .needs_fd = table_needs_fd},
 };
 
 bool message_name_is_safe(const char *name, size_t len)

@@ -28,6 +28,7 @@
 #include "elf/symtab.h"
 #include "symbol/demangle.h"
 #include "symbol/vdso.h"
+#include "unwind/table_build.h"
 
 _Static_assert(BUILD_ID_MAX == ELF_BUILD_ID_MAX, "an id of a mapping is compared with one of a file");
 
@@ -43,6 +44,7 @@ struct image {
 	struct build_id build_id;
 	uint64_t dev, ino, size;
 	struct timespec mtime;
+	uint32_t table_owner; /* first object whose table was made of it; 0: none */
 	bool has_digest;
 	uint8_t digest[ELF_DIGEST_BYTES];
 };
@@ -381,6 +383,43 @@ int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_sy
 uint32_t object_cache_next_unparsed(const struct object_cache *cache)
 {
 	return cache->first_unparsed ? cache->first_unparsed->id : 0;
+}
+
+size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[BUILD_ID_MAX])
+{
+	const struct object *object = find_object(cache, id);
+
+	if (!object || !object->image)
+		return 0;
+	memcpy(to, object->image->build_id.bytes, object->image->build_id.len);
+	return object->image->build_id.len;
+}
+
+int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t debug, uint32_t page, int fd,
+		       uint32_t *ret_same_as, struct table_writer_stats *ret_stats, struct table_coverage *ret_coverage)
+{
+	const struct object *debug_object = debug ? find_object(cache, debug) : NULL;
+	const struct image *debug_image = debug_object ? debug_object->image : NULL;
+	struct object *object = find_object(cache, id);
+	int err;
+
+	*ret_same_as = 0;
+	if (!object)
+		return -ENOENT;
+	if (object->err)
+		return object->err;
+	if (!object->image)
+		return -ENOENT;
+	if (!debug_image && object->image->table_owner && object->image->table_owner != id &&
+	    find_object(cache, object->image->table_owner)) {
+		*ret_same_as = object->image->table_owner;
+		return 0;
+	}
+	err = table_build(object->image->file, debug_image ? debug_image->file : NULL, page, fd, ret_stats,
+			  ret_coverage);
+	if (!err && !debug_image)
+		object->image->table_owner = id;
+	return err;
 }
 
 /* --- names ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,11 +20,13 @@
 #include "ipc/channel.h"
 #include "ipc/confine.h"
 #include "ipc/message.h"
+#include "ipc/memfd.h"
 #include "ipc/summary.h"
 #include "ipc/usage.h"
 #include "resolver/builder.h"
 #include "resolver/object_cache.h"
 #include "symbol/ksyms.h"
+#include "unwind/table_build.h"
 
 #define MODULE "resolver"
 #define USAGE_INTERVAL_NS (100 * NSEC_PER_MSEC)
@@ -96,6 +99,75 @@ static int on_object(struct resolver *resolver, struct message *message)
 	memcpy(path, object + 1, object->path_len);
 	path[object->path_len] = 0;
 	return object_cache_add(resolver->cache, object, path, take_fd(&message->fd));
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec time;
+
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time))
+		return 0;
+	return (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
+}
+
+/* Makes the table; *ret_fd is -1 when another object's serves. */
+static int make_table(struct resolver *resolver, uint32_t debug, struct message_table *table, int *ret_fd)
+{
+	struct table_coverage coverage = {0};
+	struct table_writer_stats stats = {0};
+	auto_close int fd = -1;
+	int err = memfd_new("unwind table", &fd);
+
+	if (!err)
+		err = object_cache_table(resolver->cache, table->object, debug, table->page, fd, &table->same_as,
+					 &stats, &coverage);
+	/* Little of the code is told of: a debug file may have a .debug_frame. */
+	table->wants_debug = !debug && !table->same_as && (!err || err == -ENOENT) &&
+			     coverage.eh_frame + coverage.debug_frame + coverage.go < coverage.code / 2;
+	if (table->wants_debug)
+		table->build_id_len =
+			(uint32_t)object_cache_file_build_id(resolver->cache, table->object, table->build_id);
+	if (!err && !table->same_as)
+		err = memfd_seal(fd);
+	if (err)
+		return err;
+	table->code = coverage.code;
+	table->eh_frame = coverage.eh_frame;
+	table->debug_frame = coverage.debug_frame;
+	table->go = coverage.go;
+	table->scanned = coverage.scanned;
+	table->none = coverage.none;
+	table->unsupported = coverage.unsupported;
+	table->bad_entries = coverage.bad_entries;
+	table->rows_given = stats.rows_given;
+	table->rows_merged = stats.rows_merged;
+	table->rows_written = stats.rows_written;
+	if (!table->same_as)
+		*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int on_make_table(struct resolver *resolver, const struct message *message)
+{
+	const struct message_make_table *request = message->payload;
+	struct message_table table = {.object = request->object, .page = request->page};
+	const struct message_parsing parsing = {.object = request->object};
+	struct message_parsed parsed = {.object = request->object};
+	uint64_t began_ns = own_cpu_ns();
+	auto_close int fd = -1;
+	int err;
+
+	err = parse_object(resolver, request->object);
+	if (!err && request->debug)
+		err = parse_object(resolver, request->debug);
+	if (!err)
+		err = channel_send(resolver->channel, MESSAGE_PARSING, 0, &parsing, sizeof(parsing), -1);
+	if (err)
+		return err;
+	table.err = make_table(resolver, request->debug, &table, &fd);
+	table.cpu_ns = own_cpu_ns() - began_ns;
+	err = channel_send(resolver->channel, MESSAGE_PARSED, 0, &parsed, sizeof(parsed), -1);
+	return err ? err : channel_send(resolver->channel, MESSAGE_TABLE, message->id, &table, sizeof(table), fd);
 }
 
 struct output_context {
@@ -212,6 +284,8 @@ static int dispatch(struct resolver *resolver, struct message *message)
 		return on_kernel_symbols(resolver, message);
 	case MESSAGE_OBJECT:
 		return on_object(resolver, message);
+	case MESSAGE_MAKE_TABLE:
+		return on_make_table(resolver, message);
 	case MESSAGE_BATCH:
 		return on_batch(resolver, message);
 	default:

@@ -241,6 +241,11 @@ void row_store_tick(struct row_store *store, uint64_t now_ns)
 	extents_tick(&store->extents, now_ns);
 }
 
+uint32_t row_store_epoch(const struct row_store *store)
+{
+	return store->epoch;
+}
+
 uint32_t row_store_next_epoch(struct row_store *store)
 {
 	return ++store->epoch;
@@ -268,7 +273,7 @@ size_t row_store_memory_bytes(const struct row_store *store)
 	return bytes;
 }
 
-const void *row_store_segment(const struct row_store *store, uint32_t index)
+void *row_store_segment(const struct row_store *store, uint32_t index)
 {
 	return index < store->extents.segments.len ? store->segments[index] : NULL;
 }

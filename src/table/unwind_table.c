@@ -78,6 +78,7 @@ bool unwind_rule_is_valid(const struct unwind_rule *rule, uint16_t machine)
 		return machine == EM_X86_64 && is_plt(rule);
 	case UNWIND_CFA_SP:
 	case UNWIND_CFA_FP:
+	case UNWIND_CFA_SWITCH:
 	case UNWIND_CFA_REGISTER:
 	case UNWIND_CFA_DEREF_SP:
 	case UNWIND_CFA_DEREF_FP:

@@ -205,7 +205,7 @@ static void folded_lines_have_kernel_frames_and_reasons(void **state)
 	(void)state;
 	run(1, 3, &seen, &summary, &result);
 	assert_string_equal(seen.outputs[0].text,
-			    "task;[truncated: no frame pointer];task+0x1010 3\n"
+			    "task;[truncated: no unwind information, no frame pointer];task+0x1010 3\n"
 			    "task;[unknown] 1\n"
 			    "task;task+0x1020;task+0x1010;caller_in_kernel_[k];leaf_in_kernel_[k] 5\n");
 	run(0, 3, &seen, &summary, &result);

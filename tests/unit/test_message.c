@@ -54,6 +54,8 @@ static void every_type_has_a_name_and_a_layout(void **state)
 		{MESSAGE_OUTPUT, sizeof(struct message_output), true},
 		{MESSAGE_SUMMARY, sizeof(struct message_summary), true},
 		{MESSAGE_BATCH_DONE, sizeof(struct message_batch_done), false},
+		{MESSAGE_MAKE_TABLE, sizeof(struct message_make_table), false},
+		{MESSAGE_TABLE, sizeof(struct message_table), true},
 	};
 
 	(void)state;

@@ -57,13 +57,14 @@ static void numbers_on_the_wire_stay(void **state)
 	assert_int_equal(UNWIND_END_FRAME_LIMIT, 6);
 	assert_int_equal(UNWIND_END_COMPAT_TASK, 9);
 	assert_int_equal(UNWIND_END_EXITED, 10);
+	assert_int_equal(UNWIND_END_COPY_TOO_SHORT, 17);
 	assert_int_equal(LOSS_ring_full_process, 0);
 	assert_int_equal(LOSS_ring_full_sample, 2);
 	assert_int_equal(offsetof(struct stack_record, hash), 8);
 	assert_int_equal(offsetof(struct stack_record, frames), 16);
 	assert_int_equal(offsetof(struct sample_record, process), 8);
 	assert_int_equal(offsetof(struct sample_record, mono_ns), 40);
-	assert_int_equal(offsetof(struct process_record, comm), 64);
+	assert_int_equal(offsetof(struct process_record, comm), 72);
 }
 
 int main(void)

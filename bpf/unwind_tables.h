@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* From an address of a process to the rule of its frame, through the tables of wire/unwind.h. Searches are free of
+ * branches: a loop of data-dependent ones would make the verifier follow each combination. */
+#pragma once
+
+#include "scratch.h"
+#include "wire/unwind.h"
+
+/* Addresses outside every mapping for which the stack is copied, until the mappings are published anew. */
+#define MAX_MAPPING_MISSES 64
+
+/* 1 where a < b, for differences below 2^63; the compiler must not make a jump of it again. */
+static __always_inline __u64 is_below(__u64 a, __u64 b)
+{
+	__u64 difference = a - b;
+
+	asm volatile("" : "+r"(difference));
+	return difference >> 63;
+}
+
+/* Something at a place of the segments, or NULL. `type` is at most UNWIND_SEGMENT_SLACK large. */
+#define unwind_at(segment, offset, type) ((const type *)((segment) + bounded((offset), UNWIND_SEGMENT_BYTES)))
+
+/* The process' mappings become the walk's. */
+static __always_inline void walk_find_process(struct walk *walk, __u64 key)
+{
+	walk->n_mappings = 0;
+	for (__u32 i = 0; i < 2 * UNWIND_BUCKET; i++) {
+		__u32 index = unwind_bucket(key, i / UNWIND_BUCKET) * UNWIND_BUCKET + i % UNWIND_BUCKET;
+		const struct unwind_process *slot = shim_unwind_process(index);
+		const struct unwind_mappings *mappings;
+		const __u8 *segment;
+		__u32 place;
+
+		if (!slot || slot->key != key)
+			continue;
+		place = *(volatile const __u32 *)&slot->place;
+		segment = place ? shim_segment(unwind_place_segment(place)) : NULL;
+		if (!segment)
+			continue;
+		mappings = unwind_at(segment, unwind_place_offset(place), struct unwind_mappings);
+		if (mappings->key != key)
+			continue;
+		walk->mappings = place + (sizeof(*mappings) >> UNWIND_UNIT_SHIFT);
+		walk->n_mappings = mappings->n;
+		walk->is_partial = mappings->is_partial;
+		walk->may_be_news = mappings->misses < MAX_MAPPING_MISSES;
+		return;
+	}
+}
+
+/* The last of n mappings that starts at or below the address, among 1 << steps. */
+static __always_inline __u32 mapping_search(const __u8 *segment, __u32 offset, __u32 n, __u64 address, int steps)
+{
+	__u64 at = 0;
+
+	for (int step = steps - 1; step >= 0; step--) {
+		__u64 next = at + (1ULL << step);
+		__u64 start = *unwind_at(segment, offset + next * sizeof(struct unwind_mapping), __u64);
+
+		at += (is_below(start, address + 1) & is_below(next, n)) << step;
+	}
+	return at;
+}
+
+/* The object's table does not hold the address. */
+static __always_inline void walk_miss(struct walk *walk, struct unwind_object *object, __u64 address)
+{
+	walk->missed_page = (address - walk->map_bias) >> UNWIND_PAGE_SHIFT;
+	object->misses++;
+	object->missed_page = walk->missed_page;
+}
+
+/* The object's table becomes the walk's; walk->page_words stays 0 where the frame pointer must do. 0, or the end. */
+static __always_inline __u32 walk_enter_object(struct walk *walk, __u32 generation, __u64 address)
+{
+	struct unwind_object *object = shim_unwind_object(walk->object);
+	const struct unwind_directory *directory;
+	const __u8 *segment;
+	__u32 place;
+	__u64 word;
+
+	if (!object)
+		return UNWIND_END_TABLE_UNLOADED;
+	word = *(volatile __u64 *)&object->word;
+	if (unwind_object_state(word) == UNWIND_OBJECT_NONE)
+		return 0;
+	place = unwind_object_directory(word);
+	if (unwind_object_state(word) != UNWIND_OBJECT_LOADED || unwind_object_generation(word) != generation) {
+		walk_miss(walk, object, address);
+		return UNWIND_END_TABLE_UNLOADED;
+	}
+	if (object->used_epoch != shim_unwind_epoch())
+		object->used_epoch = shim_unwind_epoch();
+	segment = shim_segment(unwind_place_segment(place));
+	if (!segment)
+		return UNWIND_END_TABLE_UNLOADED;
+	directory = unwind_at(segment, unwind_place_offset(place), struct unwind_directory);
+	walk->first_page = directory->first_page;
+	walk->pages = directory->pages;
+	walk->page_words = place + (sizeof(*directory) >> UNWIND_UNIT_SHIFT);
+	return 0;
+}
+
+/* No mapping holds the address. The end: for a while after each publication it may be in one that is not published yet,
+ * and user space will know. */
+static __always_inline __u32 walk_miss_mapping(const struct walk *walk, __u8 *segment)
+{
+	struct unwind_mappings *mappings;
+
+	if (walk->is_partial)
+		return UNWIND_END_MAPPING_UNPUBLISHED;
+	if (!walk->may_be_news)
+		return UNWIND_END_NOT_CODE;
+	mappings = (struct unwind_mappings *)(segment + bounded(unwind_place_offset(walk->mappings) - sizeof(*mappings),
+								UNWIND_SEGMENT_BYTES));
+	mappings->misses++;
+	return UNWIND_END_PROCESS_UNKNOWN;
+}
+
+/* The mapping that holds the address becomes the walk's. 0, or the end. */
+static __always_inline __u32 walk_enter_mapping(struct walk *walk, __u64 address)
+{
+	__u32 offset = unwind_place_offset(walk->mappings), at;
+	const struct unwind_mapping *mapping;
+	__u8 *segment;
+
+	walk->map_bytes = 0;
+	walk->page_words = 0;
+	if (!walk->n_mappings)
+		return UNWIND_END_PROCESS_UNKNOWN;
+	segment = shim_segment(unwind_place_segment(walk->mappings));
+	if (!segment)
+		return UNWIND_END_PROCESS_UNKNOWN;
+	if (walk->n_mappings <= 64)
+		at = mapping_search(segment, offset, walk->n_mappings, address, 6);
+	else
+		at = mapping_search(segment, offset, walk->n_mappings, address, 10);
+	mapping = unwind_at(segment, offset + at * sizeof(*mapping), struct unwind_mapping);
+	if (address - mapping->start >= (__u64)mapping->pages << 12)
+		return walk_miss_mapping(walk, segment);
+	walk->map_start = mapping->start;
+	walk->map_bytes = (__u64)mapping->pages << 12;
+	walk->map_bias = mapping->bias;
+	walk->object = mapping->object;
+	if (mapping->object == UNWIND_NO_OBJECT)
+		return 0;
+	return walk_enter_object(walk, mapping->generation, address);
+}
+
+/* The row that holds offset `at` of a page whose blob is at `offset` of the segment. */
+static __always_inline __u32 row_search(const __u8 *segment, __u32 offset, __u32 block_shift, __u32 at)
+{
+	__u32 index = offset + 2 * (at >> block_shift), rows = offset + unwind_index_bytes(block_shift);
+	__u64 first = *unwind_at(segment, index & ~1u, __u16), limit = *unwind_at(segment, (index + 2) & ~1u, __u16);
+	__u64 count = 0;
+
+	for (int step = 4; step >= 0; step--) {
+		__u64 next = count + (1ULL << step);
+		__u32 row = *unwind_at(segment, (rows + (first + next - 1) * sizeof(__u32)) & ~3u, __u32);
+
+		count += (is_below(unwind_row_offset(row), (__u64)at + 1) & is_below(next, limit - first + 1)) << step;
+	}
+	return *unwind_at(segment, (rows + (first + count - 1) * sizeof(__u32)) & ~3u, __u32);
+}
+
+/* The rule of the address, which lies in the walk's mapping, and how far behind the rule's row it is. NULL: there is
+ * none, and *ret_end says why, or is 0: the frame pointer may tell. */
+static __always_inline const struct unwind_rule *walk_find_rule(struct walk *walk, __u64 address, __u32 *ret_distance,
+								__u32 *ret_end)
+{
+	__u64 file_off = address - walk->map_bias, page = (file_off >> UNWIND_PAGE_SHIFT) - walk->first_page;
+	__u32 at = file_off & (UNWIND_PAGE_BYTES - 1), word, row, place;
+	struct unwind_object *object;
+	const __u8 *segment;
+
+	*ret_distance = 0;
+	*ret_end = 0;
+	if (!walk->page_words || page >= walk->pages)
+		return NULL;
+	segment = shim_segment(unwind_place_segment(walk->page_words));
+	if (!segment)
+		return NULL;
+	word = *unwind_at(segment, (unwind_place_offset(walk->page_words) + page * sizeof(__u32)) & ~3u,
+			  volatile __u32);
+	if (unwind_page_kind(word) == UNWIND_PAGE_CONSTANT)
+		return shim_unwind_rule(word & 0xffff);
+	if (unwind_page_kind(word) != UNWIND_PAGE_ROWS) {
+		object = shim_unwind_object(walk->object);
+		if (object)
+			walk_miss(walk, object, address);
+		*ret_end = UNWIND_END_TABLE_UNLOADED;
+		return NULL;
+	}
+	place = unwind_page_place(word);
+	segment = shim_segment(unwind_place_segment(place));
+	if (!segment)
+		return NULL;
+	row = row_search(segment, unwind_place_offset(place), unwind_page_block_shift(word), at);
+	*ret_distance = at - unwind_row_offset(row);
+	return shim_unwind_rule(unwind_row_rule(row));
+}
