@@ -66,7 +66,7 @@ static __always_inline __u32 fp_step_leaf(struct walk *walk, struct stack_window
 		return 0;
 	}
 #if defined(__TARGET_ARCH_arm64)
-	*ret_ip = walk->lr;
+	*ret_ip = walk->other;
 #else
 	if (window_read(window, sp, ret_ip))
 		return UNWIND_END_UNREADABLE_STACK;

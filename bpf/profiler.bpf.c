@@ -284,6 +284,7 @@ static __always_inline void user_stack_collect(struct sample_context *context, s
 		return;
 	}
 	walk_begin(own, registers.ip, !registers.is_in_syscall, task_size);
+	own->walk.is_in_exec = registers.is_in_exec;
 	walk_find_process(&own->walk, image);
 	walk_run();
 }

@@ -20,9 +20,11 @@ struct stack_window {
 #ifdef __TARGET_ARCH_arm64
 #define REGISTER_SP UNWIND_ARM64_SP
 #define REGISTER_FP UNWIND_ARM64_FP
+#define REGISTER_OTHER UNWIND_ARM64_LR
 #else
 #define REGISTER_SP UNWIND_X86_RSP
 #define REGISTER_FP UNWIND_X86_RBP
+#define REGISTER_OTHER UNWIND_X86_RBX
 #endif
 
 /* What is known of the frame that the walk stands in. */
@@ -31,10 +33,12 @@ struct stack_window {
 #define WALK_REGISTERS_KNOWN 4u /* all registers are those of the frame: nobody was called from it yet */
 #define WALK_INTERRUPTED 8u	/* … and they are what a signal interrupted: the second set */
 #define WALK_FP_LOST 16u	/* the frame pointer could not be followed to here */
+#define WALK_BX_LOST 32u	/* x86-64: rbx likewise */
 
 /* Where the walk of the user stack stands. */
 struct walk {
-	__u64 ip, sp, fp, lr;
+	__u64 ip, sp, fp;
+	__u64 other;	 /* x86-64: rbx; arm64: x30 */
 	__u64 task_size; /* user addresses are below */
 	/* The mapping that holds ip, and the table of its object. */
 	__u64 map_start, map_bytes, map_bias;
@@ -45,6 +49,7 @@ struct walk {
 	__u32 n_mappings;	 /* 0: none are known */
 	__u32 is_partial;	 /* the process has more mappings than were published */
 	__u32 may_be_news;	 /* an address in none of them may be in one that was mapped just now */
+	__u32 is_in_exec;	 /* the sample was taken in execve */
 	__u32 flags;		 /* WALK_* */
 	__u32 n;		 /* frames so far */
 	__u32 end;		 /* enum unwind_end once the walk ended */

@@ -71,6 +71,7 @@ static __always_inline __u64 stack_copy_make(struct scratch *scratch, __u64 imag
 	copy->head.task_size = scratch->walk.task_size;
 	copy->head.base = scratch->registers[REGISTER_SP] & ~(__u64)(STACK_CHUNK_BYTES - 1);
 	copy->head.is_exact = !frame_is_return(first);
+	copy->head.is_in_exec = scratch->walk.is_in_exec;
 	__builtin_memcpy(copy->head.registers, scratch->registers, sizeof(copy->head.registers));
 	copy->head.code = 0;
 	shim_read_user(&copy->head.code, sizeof(copy->head.code), copy->head.ip);

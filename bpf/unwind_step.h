@@ -64,7 +64,7 @@ static __always_inline __u32 step_over_signal(struct scratch *scratch, __u64 *re
 	for (int i = 0; i < UNWIND_ARM64_REGISTERS; i++)
 		registers[i] = scratch->saved_registers[i];
 	walk->fp = registers[UNWIND_ARM64_FP];
-	walk->lr = registers[UNWIND_ARM64_LR];
+	walk->other = registers[UNWIND_ARM64_LR];
 	walk->sp = registers[UNWIND_ARM64_SP];
 	walk->flags = WALK_EXACT | WALK_LINK | WALK_REGISTERS_KNOWN | WALK_INTERRUPTED;
 	*ret_ip = scratch->saved_registers[32];
@@ -88,7 +88,7 @@ static __always_inline __u32 step_over_signal(struct scratch *scratch, __u64 *re
 		registers[8 + i] = saved[i];
 	registers[5] = saved[8];
 	registers[4] = saved[9];
-	registers[3] = saved[11];
+	walk->other = registers[UNWIND_X86_RBX] = saved[11];
 	registers[1] = saved[12];
 	registers[0] = saved[13];
 	registers[2] = saved[14];
@@ -129,6 +129,12 @@ static __always_inline __u32 rule_cfa(struct scratch *scratch, const struct unwi
 		*ret_cfa = walk->sp + 8 + ((walk->ip & 15) >= (__u64)rule->cfa_off ? 8 : 0);
 		return 0;
 	case UNWIND_CFA_REGISTER:
+#ifndef __TARGET_ARCH_arm64
+		if (rule->reg == UNWIND_X86_RBX && !(walk->flags & WALK_BX_LOST)) {
+			*ret_cfa = walk->other + rule->cfa_off;
+			return 0;
+		}
+#endif
 		if (!(walk->flags & WALK_REGISTERS_KNOWN))
 			return UNWIND_END_REGISTER_UNKNOWN;
 		*ret_cfa = walk_register(scratch, rule->reg) + rule->cfa_off;
@@ -146,6 +152,24 @@ static __always_inline __u32 rule_cfa(struct scratch *scratch, const struct unwi
 	return UNWIND_END_UNSUPPORTED_RULE;
 }
 
+#ifndef __TARGET_ARCH_arm64
+/* The caller's rbx. */
+static __always_inline void rule_bx(struct scratch *scratch, const struct unwind_rule *rule, __u64 cfa)
+{
+	struct walk *walk = &scratch->walk;
+	__u64 bx;
+
+	if (rule->cfa > UNWIND_CFA_FP || rule->ra != UNWIND_RA_SAVED || rule->reg == UNWIND_BX_UNKNOWN) {
+		walk->flags |= WALK_BX_LOST;
+	} else if (rule->reg != UNWIND_BX_SAME) {
+		if (window_peek(&scratch->window, cfa - 8 * rule->reg, &bx))
+			walk->flags |= WALK_BX_LOST;
+		else
+			walk->other = bx;
+	}
+}
+#endif
+
 /* The return address and the caller's frame pointer, relative to the CFA. 0, or the end. */
 static __always_inline __u32 rule_callers(struct scratch *scratch, const struct unwind_rule *rule, __u64 cfa,
 					  __u64 *ret_ip)
@@ -161,7 +185,7 @@ static __always_inline __u32 rule_callers(struct scratch *scratch, const struct 
 	} else if (rule->ra == UNWIND_RA_LINK) {
 		if (!(walk->flags & WALK_LINK))
 			return UNWIND_END_REGISTER_UNKNOWN;
-		*ret_ip = walk->lr;
+		*ret_ip = walk->other;
 	} else {
 		if (!(walk->flags & WALK_REGISTERS_KNOWN))
 			return UNWIND_END_REGISTER_UNKNOWN;
@@ -175,6 +199,9 @@ static __always_inline __u32 rule_callers(struct scratch *scratch, const struct 
 	} else if (rule->fp == UNWIND_FP_LOST) {
 		walk->flags |= WALK_FP_LOST;
 	}
+#ifndef __TARGET_ARCH_arm64
+	rule_bx(scratch, rule, cfa);
+#endif
 	return 0;
 }
 
@@ -200,7 +227,7 @@ static __always_inline __u32 rule_step(struct scratch *scratch, const struct unw
 	if (end)
 		return end;
 	walk->sp = cfa;
-	walk->flags &= WALK_FP_LOST;
+	walk->flags &= WALK_FP_LOST | WALK_BX_LOST;
 	return 0;
 }
 
@@ -217,7 +244,7 @@ static __always_inline __u32 walk_to_caller(struct scratch *scratch, __u64 *ret_
 		if (window_read(&scratch->window, walk->sp, ret_ip))
 			return UNWIND_END_UNREADABLE_STACK;
 		walk->sp += 8;
-		walk->flags = 0;
+		walk->flags = WALK_BX_LOST;
 		return 0;
 	}
 #endif
@@ -232,7 +259,7 @@ static __always_inline __u32 walk_to_caller(struct scratch *scratch, __u64 *ret_
 	if (rule && rule->cfa != UNWIND_CFA_NONE)
 		return rule_step(scratch, rule, distance, ret_ip);
 	end = fp_step(walk, &scratch->window, ret_ip);
-	walk->flags = 0;
+	walk->flags = WALK_BX_LOST;
 	return end;
 }
 

@@ -16,13 +16,14 @@ static __always_inline void walk_begin(struct scratch *scratch, __u64 ip, int is
 	walk->ip = ip;
 	walk->sp = scratch->registers[REGISTER_SP];
 	walk->fp = scratch->registers[REGISTER_FP];
-	walk->lr = scratch->registers[UNWIND_ARM64_LR]; /* read on arm64 only */
+	walk->other = scratch->registers[REGISTER_OTHER];
 	walk->task_size = task_size;
 	walk->map_start = walk->map_bytes = walk->map_bias = 0;
 	walk->object = UNWIND_NO_OBJECT;
 	walk->page_words = walk->first_page = walk->pages = 0;
 	walk->mappings = walk->n_mappings = walk->is_partial = walk->may_be_news = 0;
 	walk->flags = WALK_LINK | WALK_REGISTERS_KNOWN | (is_exact ? WALK_EXACT : 0);
+	walk->is_in_exec = 0;
 	walk->n = 1;
 	walk->end = UNWIND_END_FRAME_LIMIT;
 	scratch->window.base = scratch->window.bytes = 0;

@@ -24,7 +24,8 @@ struct table_coverage {
 };
 
 /* Makes the table that holds the file's page `page` (file offset >> UNWIND_PAGE_SHIFT): all of the file, or its window.
- * `debug` is the file's debug file or NULL. Writes it to fd. -ENOENT: the file has no code, or no rules at all;
+ * `debug` is the file's debug file or NULL. Writes it to fd. *ret_coverage is filled even on
+ * failure, as far as it went. -ENOENT: the file has no code, or no rules at all;
  * -ENOTSUP: another machine. */
 int table_build(const struct elf_file *file, const struct elf_file *debug, uint32_t page, int fd,
 		struct table_writer_stats *ret_stats, struct table_coverage *ret_coverage);

@@ -106,10 +106,11 @@ struct stack_copy_record {
 	__u64 id;     /* unique in the run, never 0 */
 	__u64 image;  /* of its process */
 	__u64 ip, task_size;
-	__u64 code;			       /* bytes at ip; 0: not readable */
-	__u64 base;			       /* address of the first chunk */
-	__u32 readable;			       /* bit i: chunk i could be read; the others are not of this stack */
-	__u32 is_exact;			       /* ip is an instruction about to run, not one behind a system call */
+	__u64 code;	  /* bytes at ip; 0: not readable */
+	__u64 base;	  /* address of the first chunk */
+	__u32 readable;	  /* bit i: chunk i could be read; the others are not of this stack */
+	__u16 is_exact;	  /* ip is an instruction about to run, not one behind a system call */
+	__u16 is_in_exec; /* in execve: the registers may be those of the program that was before */
 	__u64 registers[STACK_COPY_REGISTERS]; /* by DWARF number */
 };
 

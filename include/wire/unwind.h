@@ -49,7 +49,7 @@ static inline __u32 unwind_place_offset(__u32 place)
 #define UNWIND_CFA_NONE 0	 /* nothing is known about this code: the frame pointer may tell */
 #define UNWIND_CFA_SP 1		 /* sp + cfa_off, see `steps` */
 #define UNWIND_CFA_FP 2		 /* fp + cfa_off */
-#define UNWIND_CFA_REGISTER 3	 /* register `reg` + cfa_off; only where all registers are known */
+#define UNWIND_CFA_REGISTER 3	 /* register `reg` + cfa_off; rbx as below, others only where all registers are known */
 #define UNWIND_CFA_PLT 4	 /* x86-64 lazy PLT: sp + 8, + 8 more where (ip & 15) >= cfa_off */
 #define UNWIND_CFA_DEREF_SP 5	 /* *(sp + cfa_off) + ra_off; the return address is at CFA - 8 */
 #define UNWIND_CFA_DEREF_FP 6	 /* *(fp + cfa_off) + ra_off; the return address is at CFA - 8 */
@@ -71,11 +71,17 @@ static inline __u32 unwind_place_offset(__u32 place)
 #define UNWIND_RA_LINK 2     /* arm64: in x30, which is the frame's own in a leaf or an interrupted frame only */
 #define UNWIND_RA_COUNT 3
 
+/* x86-64, kinds SP and FP with a saved return address: what `reg` says of the caller's rbx. The dynamic linker's lazy
+ * binding has its CFA relative to rbx beneath frames of its own: files with such a rule tell it in all of their rules,
+ * and no others do. In between: saved at CFA - 8 * reg. */
+#define UNWIND_BX_UNKNOWN 0
+#define UNWIND_BX_SAME 255
+
 /* Fields that a kind does not use are 0, so that equal rules are equal bytes. NONE, SIGNAL, STOP and UNSUPPORTED use
  * `cfa` alone; PLT uses cfa and cfa_off, its fp is SAME and its return address at CFA - 8 (ra_off -8). */
 struct unwind_rule {
 	__u8 cfa, fp, ra;
-	__u8 reg; /* DWARF number */
+	__u8 reg; /* DWARF number, or UNWIND_BX_* */
 	__s32 cfa_off;
 	__s16 fp_off;
 	__s16 ra_off; /* DEREF: what is added to the word that was read */
@@ -90,6 +96,7 @@ struct unwind_rule {
 #define UNWIND_MAX_RULES 65536u
 
 /* DWARF register numbers (x86-64 psABI figure 3.36; AAPCS64 DWARF section 4.1). */
+#define UNWIND_X86_RBX 3
 #define UNWIND_X86_RBP 6
 #define UNWIND_X86_RSP 7
 #define UNWIND_X86_RA 16

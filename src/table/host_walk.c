@@ -119,4 +119,10 @@ void host_walk_run(struct host_walk *walk, const struct stack_copy_record *copy,
 					 .lacking_page = state->missed_page};
 	if (ret->end == UNWIND_END_UNREADABLE_STACK && walk->left_copy)
 		ret->end = UNWIND_END_COPY_TOO_SHORT;
+	/* The new program is there already, the registers are the old one's. */
+	if (copy->is_in_exec && ret->n == 1 &&
+	    (ret->end == UNWIND_END_NOT_CODE || ret->end == UNWIND_END_PROCESS_UNKNOWN)) {
+		ret->end = UNWIND_END_EXECUTING;
+		ret->n = 0;
+	}
 }

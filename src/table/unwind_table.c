@@ -47,6 +47,13 @@ static bool is_return_address_valid(const struct unwind_rule *rule, uint16_t mac
 	}
 }
 
+/* A frame whose `reg` is UNWIND_BX_*. */
+static bool may_tell_of_bx(const struct unwind_rule *rule, uint16_t machine)
+{
+	return machine == EM_X86_64 && (rule->cfa == UNWIND_CFA_SP || rule->cfa == UNWIND_CFA_FP) &&
+	       rule->ra == UNWIND_RA_SAVED;
+}
+
 static bool is_frame_valid(const struct unwind_rule *rule, uint16_t machine)
 {
 	bool needs_reg = rule->cfa == UNWIND_CFA_REGISTER || rule->ra == UNWIND_RA_REGISTER;
@@ -58,7 +65,7 @@ static bool is_frame_valid(const struct unwind_rule *rule, uint16_t machine)
 		return false;
 	if (!is_return_address_valid(rule, machine) || (is_deref && rule->ra != UNWIND_RA_SAVED))
 		return false;
-	if (needs_reg ? !has_register(rule->reg, machine) : rule->reg)
+	if (needs_reg ? !has_register(rule->reg, machine) : rule->reg && !may_tell_of_bx(rule, machine))
 		return false;
 	/* A direction without a step would be a second way to say "no steps". */
 	return !rule->steps || (rule->cfa == UNWIND_CFA_SP && rule->steps != UNWIND_STEPS_POP);

@@ -401,6 +401,31 @@ static int check_section(const struct elf_section *section)
 	return section->flags & SHF_COMPRESSED ? -ENOTSUP : 0;
 }
 
+static int find_bx(void *ctx, uint64_t va, const struct unwind_rule *rule)
+{
+	struct cfi *cfi = ctx;
+
+	(void)va;
+	cfi->program.tells_bx |= rule->cfa == UNWIND_CFA_REGISTER && rule->reg == cfi->section.machine->bx;
+	return cfi->program.tells_bx;
+}
+
+/* Must rules say what became of rbx? Of a small section all rows are looked at: the dynamic linker's is one. */
+static int look_for_bx(struct cfi *cfi)
+{
+	const struct row_sink sink = {.row = find_bx, .ctx = cfi};
+	int err = 0;
+
+	if (cfi->section.size > CFI_READ_TWICE_BYTES || cfi->section.machine->bx == CFI_NO_REGISTER)
+		return 0;
+	for (size_t i = 0; i < cfi->fdes.len && !cfi->program.tells_bx; i++) {
+		err = cfi_rows(cfi, i, &sink);
+		if (err && err != -EBADMSG)
+			return err;
+	}
+	return 0;
+}
+
 int cfi_open(const struct elf_file *file, const struct elf_section *section, uint64_t va_first, uint64_t va_limit,
 	     struct cfi **ret)
 {
@@ -432,6 +457,9 @@ int cfi_open(const struct elf_file *file, const struct elf_section *section, uin
 		goto fail;
 	sort_fdes(&cfi->fdes);
 	cut_fdes(&cfi->fdes);
+	err = look_for_bx(cfi);
+	if (err)
+		goto fail;
 	*ret = cfi;
 	return 0;
 fail:

@@ -22,6 +22,7 @@
 struct cfi_machine {
 	uint16_t elf_machine;
 	uint64_t sp, fp;
+	uint64_t bx;   /* rbx, see UNWIND_BX_SAME; CFI_NO_REGISTER: nobody needs its like */
 	uint64_t link; /* holds the return address on entry to a function; CFI_NO_REGISTER where a call pushes it */
 	uint64_t registers; /* that hold values: numbers below this one */
 };
@@ -35,6 +36,7 @@ const struct cfi_machine *cfi_machine_find(uint16_t elf_machine);
 
 #define CFI_WINDOWS 8u
 #define CFI_WINDOW_BYTES (64u << 10)
+#define CFI_READ_TWICE_BYTES (64u << 10)
 #define CFI_MAX_READ (1u << 20) /* the longest entry that is believed; the longest ones seen have some KiB */
 
 struct cfi_window {
@@ -89,7 +91,7 @@ struct cfi_cfa {
 /* What the instructions have said so far. */
 struct cfi_state {
 	struct cfi_cfa cfa;
-	struct cfi_register sp, fp, ra;
+	struct cfi_register sp, fp, ra, bx;
 };
 
 /* What an expression computes, as far as a rule can say it; UNSUPPORTED otherwise. */
@@ -98,7 +100,7 @@ void cfi_expression_reduce(struct cursor expression, const struct cfi_machine *m
 struct cfi_cie;
 /* The rule that says the same as the state; UNWIND_CFA_UNSUPPORTED where there is none. */
 void cfi_rule_make(const struct cfi_state *state, const struct cfi_cie *cie, const struct cfi_machine *machine,
-		   struct unwind_rule *ret);
+		   bool tells_bx, struct unwind_rule *ret);
 
 /* --- entries ------------------------------------------------------------------------------------------------------ */
 
@@ -164,6 +166,7 @@ struct cfi_program {
 	uint64_t va, limit;
 	struct cfi_state state;
 	bool is_changed;	  /* since the last row */
+	bool tells_bx;		  /* rules say what became of rbx */
 	struct cfi_row_vec *rows; /* rows are added here; NULL: a CIE's instructions, which make none */
 	size_t n_remembered;
 	struct cfi_state remembered[CFI_MAX_REMEMBERED];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Call frame instructions (DWARF 5 section 6.4.2, and those that compilers added), followed for three values: the CFA,
- * the frame pointer and the return address. Of the stack pointer it is enough to know that nothing is said, because the
- * caller's is the CFA then. */
+ * the frame pointer and the return address; and for rbx, which few files need (UNWIND_BX_SAME). Of the stack pointer it
+ * is enough to know that nothing is said, because the caller's is the CFA then. */
 #include <errno.h>
 #include <string.h>
 
@@ -63,7 +63,7 @@ static int close_row(struct cfi_program *program)
 	if (!program->is_changed)
 		return 0;
 	program->is_changed = false;
-	cfi_rule_make(&program->state, program->cie, program->machine, &rule);
+	cfi_rule_make(&program->state, program->cie, program->machine, program->tells_bx, &rule);
 	if (rows->len && memcmp(&rows->items[rows->len - 1].rule, &rule, sizeof(rule)) == 0)
 		return 0;
 	row = vec_push(rows);
@@ -104,6 +104,8 @@ static struct cfi_register *find_register(const struct cfi_program *program, str
 		return &state->fp;
 	if (reg == program->cie->ra)
 		return &state->ra;
+	if (reg == program->machine->bx)
+		return &state->bx;
 	return reg == program->machine->sp ? &state->sp : NULL;
 }
 

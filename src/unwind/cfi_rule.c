@@ -16,11 +16,13 @@ const struct cfi_machine *cfi_machine_find(uint16_t elf_machine)
 		{.elf_machine = EM_X86_64,
 		 .sp = UNWIND_X86_RSP,
 		 .fp = UNWIND_X86_RBP,
+		 .bx = UNWIND_X86_RBX,
 		 .link = CFI_NO_REGISTER,
 		 .registers = UNWIND_X86_RA},
 		{.elf_machine = EM_AARCH64,
 		 .sp = UNWIND_ARM64_SP,
 		 .fp = UNWIND_ARM64_FP,
+		 .bx = CFI_NO_REGISTER,
 		 .link = UNWIND_ARM64_LR,
 		 .registers = UNWIND_ARM64_REGISTERS},
 	};
@@ -117,6 +119,18 @@ static void make_fp(const struct cfi_state *state, const struct cfi_machine *mac
 	}
 }
 
+static void make_bx(const struct cfi_state *state, struct unwind_rule *rule)
+{
+	const struct cfi_register *bx = &state->bx;
+
+	if (rule->cfa > UNWIND_CFA_FP || rule->ra != UNWIND_RA_SAVED)
+		return;
+	if (bx->place == CFI_SAME)
+		rule->reg = UNWIND_BX_SAME;
+	else if (bx->place == CFI_SAVED && bx->value < 0 && !(bx->value % 8) && bx->value > -8 * UNWIND_BX_SAME)
+		rule->reg = (uint8_t)(-bx->value / 8);
+}
+
 static bool is_kernel_signal_frame(const struct cfi_state *state, const struct cfi_machine *machine)
 {
 	return machine->elf_machine == EM_AARCH64 || (state->cfa.kind == UNWIND_CFA_DEREF_SP &&
@@ -124,7 +138,7 @@ static bool is_kernel_signal_frame(const struct cfi_state *state, const struct c
 }
 
 void cfi_rule_make(const struct cfi_state *state, const struct cfi_cie *cie, const struct cfi_machine *machine,
-		   struct unwind_rule *ret)
+		   bool tells_bx, struct unwind_rule *ret)
 {
 	bool is_expression = state->cfa.kind != UNWIND_CFA_REGISTER;
 	struct unwind_rule rule = {.cfa = UNWIND_CFA_NONE};
@@ -144,5 +158,7 @@ void cfi_rule_make(const struct cfi_state *state, const struct cfi_cie *cie, con
 	    (!is_expression && !make_ra(state, cie, machine, &rule)))
 		return;
 	make_fp(state, machine, &rule);
+	if (tells_bx)
+		make_bx(state, &rule);
 	*ret = rule;
 }

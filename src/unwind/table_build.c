@@ -567,8 +567,7 @@ int table_build(const struct elf_file *file, const struct elf_file *debug, uint3
 	vec_init(&build.pieces, MAX_PIECES);
 	vec_init(&build.starts, MAX_SCAN);
 	err = build_table(&build, page, fd, ret_stats);
-	if (!err)
-		*ret_coverage = build.coverage;
+	*ret_coverage = build.coverage;
 	vec_release(&build.pieces);
 	vec_release(&build.starts);
 	for (size_t i = 0; i < 2; i++)

@@ -173,6 +173,47 @@ static void other_registers_are_known_in_the_leaf_alone(void **state)
 	assert_frames(others, 2, UNWIND_END_REGISTER_UNKNOWN);
 }
 
+/* Lazy binding: the resolver's frame is found by rbx, which the frames above it saved or left alone. */
+static void rbx_is_followed_where_all_rules_tell_of_it(void **state)
+{
+	const struct unwind_rule by_rbx = {
+		.cfa = UNWIND_CFA_REGISTER, .reg = UNWIND_X86_RBX, .cfa_off = 32, .ra_off = -8};
+	struct unwind_rule same = sp_rule(8), saved = sp_rule(24);
+	const struct text_row rows[] = {{LEAF, (same.reg = UNWIND_BX_SAME, same)},
+					{MIDDLE, (saved.reg = 2, saved)}, /* at CFA - 16 */
+					{OUTER, by_rbx},
+					{START, stop}};
+	const uint64_t frames[] = {ip(LEAF), ip(MIDDLE + 1), ip(OUTER + 1), ip(START + 1)};
+
+	(void)state;
+	publish_rows(rows, 4);
+	publish_process();
+	scratch.registers[UNWIND_X86_RBX] = 0xdead;
+	stack[0] = ip(MIDDLE + 1);
+	stack[2] = at(100); /* rbx of OUTER */
+	stack[3] = ip(OUTER + 1);
+	stack[103] = ip(START + 1);
+	walk_from(ip(LEAF), at(0), 0);
+	assert_frames(frames, 4, UNWIND_END_ROOT);
+}
+
+static void rbx_is_unknown_behind_a_rule_that_does_not_tell(void **state)
+{
+	const struct unwind_rule by_rbx = {
+		.cfa = UNWIND_CFA_REGISTER, .reg = UNWIND_X86_RBX, .cfa_off = 32, .ra_off = -8};
+	const struct text_row rows[] = {{LEAF, sp_rule(8)}, {OUTER, by_rbx}, {START, stop}};
+	const uint64_t frames[] = {ip(LEAF), ip(OUTER + 1)};
+
+	(void)state;
+	publish_rows(rows, 3);
+	publish_process();
+	scratch.registers[UNWIND_X86_RBX] = at(100);
+	stack[0] = ip(OUTER + 1);
+	stack[103] = ip(START + 1);
+	walk_from(ip(LEAF), at(0), 0);
+	assert_frames(frames, 2, UNWIND_END_REGISTER_UNKNOWN);
+}
+
 /* vfork() keeps its return address in rdi across the system call. */
 static void a_return_address_may_be_in_a_register(void **state)
 {
@@ -557,6 +598,8 @@ int main(void)
 		WALK_TEST(the_frame_pointer_is_followed_through_frames_that_save_it),
 		WALK_TEST(a_lost_frame_pointer_ends_the_walk_only_where_it_is_needed),
 		WALK_TEST(other_registers_are_known_in_the_leaf_alone),
+		WALK_TEST(rbx_is_followed_where_all_rules_tell_of_it),
+		WALK_TEST(rbx_is_unknown_behind_a_rule_that_does_not_tell),
 		WALK_TEST(a_return_address_may_be_in_a_register),
 		WALK_TEST(a_saved_stack_pointer_is_read),
 		WALK_TEST(the_lazy_plt_has_pushed_behind_its_threshold),
