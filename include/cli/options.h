@@ -42,6 +42,7 @@ struct record_options {
 	struct record_output outputs[RECORD_MAX_OUTPUTS];
 	size_t n_outputs;
 	bool force;
+	bool trusts_kernel;
 	bool json, quiet;
 	int verbose;
 	char *const *command; /* argv of the command, NULL-terminated; NULL: none */

@@ -109,6 +109,10 @@ static const struct option_row rows[] = {
 	{ 0, "json", NULL, "the report's figures as one JSON line on stdout", OPTION_FLAG,
 	  TARGET(json), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
 
+	{ 0, "trust-kernel", NULL, "sample also a kernel known to lock up", OPTION_FLAG,
+	  TARGET(trusts_kernel), 0, 0, NULL, GROUP_OTHER, NULL,
+	  "5.19 to 6.3 can lock up while they are sampled, unless they are 6.1.36 or later, or 6.3.10 or later; hostprof "
+	  "refuses the others. For kernels that a distribution has repaired." },
 	{ 'q', "quiet", NULL, "no report and no progress, errors only", OPTION_FLAG,
 	  TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'v', "verbose", NULL, "say more; twice: everything", OPTION_COUNT,

@@ -229,6 +229,7 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 					      .command = options->command,
 					      .follows_command = !options->all_processes,
 					      .with_error_frames = options->error_frames,
+					      .trusts_kernel = options->trusts_kernel,
 					      .outputs = outputs,
 					      .program_start_ns = program_start_ns,
 					      .started = on_started,

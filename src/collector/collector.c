@@ -20,6 +20,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "collector/cpu_time.h"
+#include "collector/kernel_guard.h"
 #include "collector/registry.h"
 #include "collector/sideband.h"
 #include "ipc/usage.h"
@@ -119,12 +120,28 @@ static int check_rights(const struct collector *collector)
 			   "not allowed to sample this machine");
 }
 
+static int check_kernel(const struct collector *collector)
+{
+	struct kernel_texts texts;
+	int err;
+
+	kernel_texts_read(&texts);
+	err = kernel_guard_check(&texts, collector->problem);
+	if (!err || !collector->options->trusts_kernel)
+		return err;
+	log_write(LOG_WARN, COLLECTOR_MODULE, "%s", collector->problem->what);
+	*collector->problem = (struct problem){0};
+	return 0;
+}
+
 static int start(struct collector *collector)
 {
 	const struct collector_options *options = collector->options;
 	struct rlimit files;
 	int err = check_rights(collector);
 
+	if (!err)
+		err = check_kernel(collector);
 	if (err)
 		return err;
 	collector->invoker = invoker_from_environment();

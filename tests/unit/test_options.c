@@ -70,7 +70,8 @@ static void nothing_given_means_everything_at_99_hz_into_the_default_directory(v
 	assert_int_equal(options.n_pids + options.n_comms, 0);
 	assert_true(options.exclude_self && options.error_frames);
 	assert_false(options.event_cycles || options.children || options.kernel_only || options.user_only ||
-		     options.all_processes || options.threads || options.force || options.json || options.quiet);
+		     options.all_processes || options.threads || options.force || options.trusts_kernel ||
+		     options.json || options.quiet);
 	assert_int_equal(options.verbose, 0);
 	assert_null(options.cgroup);
 	assert_null(options.command);
@@ -121,6 +122,7 @@ static void each_flag_sets_its_own_field(void **state)
 		{NULL, "--threads", offsetof(struct record_options, threads), true},
 		{NULL, "--no-error-frames", offsetof(struct record_options, error_frames), false},
 		{"-f", "--force", offsetof(struct record_options, force), true},
+		{NULL, "--trust-kernel", offsetof(struct record_options, trusts_kernel), true},
 		{NULL, "--json", offsetof(struct record_options, json), true},
 		{"-q", "--quiet", offsetof(struct record_options, quiet), true},
 	};
@@ -474,7 +476,7 @@ static void man_page_has_each_option_of_the_help(void **state)
 		assert_non_null(strstr(man, name));
 		found++;
 	}
-	assert_int_equal(found, 22);
+	assert_int_equal(found, 23);
 	free(help);
 	free(man);
 }
