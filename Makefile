@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # hostprof: `make help` lists the targets. All output goes under $(O); V=1 prints the commands.
+# For another architecture: make O=build/arm64 ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- SYSROOT=DIR, where DIR holds that
+# architecture's libraries and headers.
 
 comma := ,
 space := $(subst ,, )
@@ -8,18 +10,34 @@ O ?= build
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man
+# Prefix of the tools, and the root under which libraries and headers are looked for.
+CROSS_COMPILE ?=
+SYSROOT ?=
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(CROSS_COMPILE)gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := $(CROSS_COMPILE)g++
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS_COMPILE)ar
 endif
 CLANG ?= clang
 # Versions format differently: 14 is the one that counts.
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14 clang-format) clang-format)
 CLANG_TIDY ?= $(firstword $(shell command -v clang-tidy-14 clang-tidy) clang-tidy)
+ifdef SYSROOT
+SYSROOT_FLAGS := --sysroot=$(abspath $(SYSROOT))
+# Of the sysroot alone. Its "lib" holds a folder of each architecture.
+PKG_CONFIG ?= PKG_CONFIG_SYSROOT_DIR=$(abspath $(SYSROOT)) PKG_CONFIG_LIBDIR=$(subst $(space),:,$(wildcard \
+	$(addprefix $(abspath $(SYSROOT))/usr/,lib/*/pkgconfig lib64/pkgconfig lib/pkgconfig share/pkgconfig))) pkg-config
+else
 PKG_CONFIG ?= pkg-config
+endif
 BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) $(wildcard /usr/sbin/bpftool /sbin/bpftool) \
 	$(lastword $(sort $(wildcard /usr/lib/linux-tools/*/bpftool))) bpftool)
 PROTOC_C ?= protoc-c
-OBJCOPY ?= objcopy
+OBJCOPY ?= $(CROSS_COMPILE)objcopy
 
 VERSION := $(shell cat VERSION)
 # x86_64 or arm64: names vmlinux/<arch>; libbpf's macros want x86 or arm64.
@@ -48,11 +66,11 @@ WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -W
 ifeq ($(DEV),1)
 WARN += -Werror
 endif
-CPPFLAGS_ALL = -D_GNU_SOURCE -DHOSTPROF_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(B)/gen $(CPPFLAGS)
+CPPFLAGS_ALL = $(SYSROOT_FLAGS) -D_GNU_SOURCE -DHOSTPROF_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(B)/gen $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu11 $(WARN) -fno-strict-aliasing $(SAN_FLAGS) $(CFLAGS)
 # Position independent, hardened: it runs with capabilities.
 HARDEN := -fPIE -fstack-protector-strong
-LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_FLAGS) $(LDFLAGS)
+LDFLAGS_ALL = $(SYSROOT_FLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_FLAGS) $(LDFLAGS)
 LIBS = $(eval LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)))$(LIBS)
 LDLIBS_ALL = $(LIBS) -liberty -lm $(LDLIBS)
 
