@@ -49,9 +49,21 @@ check-root: $(B)/hostprof workloads ## live tests on this machine (root)
 	$(Q)$(RUN) --timeout 600 $(LIVE)
 
 KERNEL_TESTS := tests/kernels/kernels.sh
+KERNEL_IMAGES := $(abspath $(O))/kernels
+# A sysroot of Debian's packages of this machine's own suite, for the cross compiler, and what the guest is made of.
+ARM64_ROOT := $(KERNEL_IMAGES)/root-arm64
+ARM64_PACKAGES := libc6-dev libbpf-dev libelf-dev zlib1g-dev libprotobuf-c-dev libcap-dev libseccomp-dev libiberty-dev libmd-dev \
+	libjansson-dev busybox-static util-linux
+arm64: ## cross build for arm64 under $(O)/arm64, on a Debian machine
+	$(Q)tests/kernels/debian.sh root "$$(. /etc/os-release && echo $$VERSION_CODENAME)" arm64 $(ARM64_ROOT) $(ARM64_PACKAGES)
+	+$(Q)$(SUBMAKE) O=$(O)/arm64 ARCH=arm64 CC=aarch64-linux-gnu-gcc CROSS_COMPILE=aarch64-linux-gnu- SYSROOT=$(ARM64_ROOT) \
+		all guest-workloads
 check-kernels: export WORKLOADS = $(abspath $(WL))
-check-kernels: export KERNEL_IMAGES = $(abspath $(O))/kernels
+check-kernels: export KERNEL_IMAGES := $(KERNEL_IMAGES)
+check-kernels: export ARM64_BUILD = $(abspath $(O))/arm64
+check-kernels: export ARM64_ROOT := $(ARM64_ROOT)
 check-kernels: $(B)/hostprof workloads ## live tests on other kernels, in QEMU
+	+$(Q)$(SUBMAKE) arm64 || echo "no arm64 build" >&2
 	$(Q)$(RUN) --timeout 1200 $(KERNEL_TESTS)
 
 bench: export WORKLOADS = $(abspath $(WL))
@@ -64,4 +76,4 @@ SUITE ?= bookworm
 check-fresh: ## clone into a fresh Debian root and "make run" there: SUITE=bookworm|trixie (root, network)
 	$(Q)tests/integration/fresh_root.sh $(SUITE) $(FRESH)
 
-.PHONY: deps deps-test run test check-source check-root check-kernels bench check-fresh
+.PHONY: deps deps-test run test check-source check-root arm64 check-kernels bench check-fresh

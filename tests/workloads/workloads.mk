@@ -2,10 +2,7 @@
 # Programs with a known shape for the live tests. A toolchain that is missing leaves its program out, and the test
 # that wants it says so.
 WL := $(B)/tests/workloads
-WL_CFLAGS := -O2 -g -Wall -Wextra -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls
-ifneq ($(ARCH),x86_64)
-WL_CFLAGS := $(filter-out -mno-omit-leaf-frame-pointer,$(WL_CFLAGS))
-endif
+WL_CFLAGS := $(SYSROOT_FLAGS) -O2 -g -Wall -Wextra -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls
 WL_SPLIT := $(addprefix $(WL)/split-,pie nopie static static-pie cxx rust go)
 WL_OTHER := $(addprefix $(WL)/,stuck_fuse comm_name many_processes)
 WL_LINK_pie := -fPIE -pie
@@ -39,6 +36,11 @@ $(WL)/%: tests/workloads/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(WL_CFLAGS) $< -o $@
 
+# What runs on other kernels, in guests that may be of another architecture.
+WL_GUEST := $(addprefix $(WL)/,split-static comm_name)
+guest-workloads: $(WL_GUEST)
+	@:
+
 workloads: ## build the programs that the live tests watch
 	$(Q)$(MAKE) --no-print-directory -k $(WL_SPLIT) $(WL_OTHER) || echo "some workloads could not be built" >&2
-.PHONY: workloads
+.PHONY: workloads guest-workloads
