@@ -34,6 +34,8 @@ int elf_file_fd(const struct elf_file *file);
 uint64_t elf_file_size(const struct elf_file *file);
 uint16_t elf_file_machine(const struct elf_file *file);
 uint16_t elf_file_type(const struct elf_file *file);
+/* e_entry: elf_va of the first instruction of a program; 0: none. */
+uint64_t elf_file_entry(const struct elf_file *file);
 const struct elf_section *elf_file_sections(const struct elf_file *file, size_t *n);
 /* First section of the name, or NULL. */
 const struct elf_section *elf_file_section(const struct elf_file *file, const char *name);

@@ -32,6 +32,7 @@ struct elf_file {
 	int fd;
 	uint64_t size;
 	uint16_t machine, type;
+	uint64_t entry;
 	struct elf_section *sections;
 	size_t n_sections;
 	char *names; /* the sections' names point in here */
@@ -98,6 +99,7 @@ static int check_header(struct elf_file *file, struct tables *tables)
 		return -ENOEXEC;
 	file->machine = ehdr.e_machine;
 	file->type = ehdr.e_type;
+	file->entry = ehdr.e_entry;
 	*tables = (struct tables){.sections = ehdr.e_shnum, .segments = ehdr.e_phnum, .names_index = ehdr.e_shstrndx};
 	err = check_section_table(file, &ehdr, tables);
 	if (err)
@@ -334,6 +336,11 @@ uint16_t elf_file_machine(const struct elf_file *file)
 uint16_t elf_file_type(const struct elf_file *file)
 {
 	return file->type;
+}
+
+uint64_t elf_file_entry(const struct elf_file *file)
+{
+	return file->entry;
 }
 
 const struct elf_section *elf_file_sections(const struct elf_file *file, size_t *n)

@@ -30,6 +30,7 @@
 #define MUCH_CODE (1u << 20) /* a gap that is looked at first: does it need a scan at all? */
 #define LOOKS 4		     /* at places of it */
 #define LOOK_BYTES 4096u
+#define MAX_ENTRY 64 /* bytes of code at a program's entry, if nothing tells */
 #define MAX_PIECES 65536
 #define MAX_NAME 4096 /* of a symbol, of which the end matters */
 
@@ -317,6 +318,7 @@ static int find_starts(struct build *build, uint64_t start, uint64_t limit)
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
 static const struct unwind_rule no_rule = {.cfa = UNWIND_CFA_NONE};
+static const struct unwind_rule stop_rule = {.cfa = UNWIND_CFA_STOP};
 static const struct unwind_rule unsupported_rule = {.cfa = UNWIND_CFA_UNSUPPORTED};
 
 /* The last row reaches to here. */
@@ -472,11 +474,38 @@ static int looks_like_frame_pointers(const struct build *build, uint64_t start, 
 	return 0;
 }
 
+static int fill_from_code(struct build *build, uint64_t start, uint64_t limit);
+
+/* Linkers used to give libraries the start of their code as entry. */
+static bool is_true_entry(const struct build *build, uint64_t entry)
+{
+	return elf_file_type(build->file) == ET_EXEC || entry != build->piece->start;
+}
+
+/* The code at the program's entry, as the dynamic linker's, has no caller, whatever else it does. How long it is nobody
+ * tells: to the next symbol, or as long as such code is. */
+static int fill_from_entry(struct build *build, uint64_t start, uint64_t limit, uint64_t entry)
+{
+	uint64_t end = limit - entry < MAX_ENTRY ? limit : entry + MAX_ENTRY;
+	int err = start < entry ? fill_from_code(build, start, entry) : 0;
+
+	if (!err)
+		err = find_starts(build, entry + 1, end);
+	if (!err && build->starts.len)
+		end = build->starts.items[0];
+	if (!err)
+		err = put_row(build, SOURCE_CODE, entry, &stop_rule);
+	return err || end == limit ? err : fill_from_code(build, end, limit);
+}
+
 static int fill_from_code(struct build *build, uint64_t start, uint64_t limit)
 {
+	uint64_t entry = elf_file_entry(build->file);
 	bool has_frame_pointers = false;
 	int err = 0;
 
+	if (entry >= start && entry < limit && is_true_entry(build, entry))
+		return fill_from_entry(build, start, limit, entry);
 	if (limit - start >= MUCH_CODE)
 		err = looks_like_frame_pointers(build, start, limit, &has_frame_pointers);
 	if (!err && has_frame_pointers)
