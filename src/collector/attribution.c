@@ -158,7 +158,7 @@ static void on_copy(void *ctx, const struct stack_copy_record *record)
 		return;
 	memcpy(copy, record, bytes);
 	if (!has_room) {
-		copy->chunks = copy->readable = 0;
+		copy->chunks = 0;
 		count(COUNTER_stack_copies_cut);
 	}
 	if (map_insert(&attribution->copies, &record->id, (void **)&slot, NULL)) {
