@@ -30,7 +30,7 @@ struct publication {
 	const struct unwind_table *table;
 	struct stored_object *object;
 	uint64_t now_ns;
-	int err; /* the first failure of dictionary_index() */
+	int err; /* the first failure of intern_rule() */
 	bool unfolds, has_unfolded;
 	uint32_t directory_units; /* 0: there is one */
 	uint32_t directory;	  /* its place */
@@ -46,16 +46,12 @@ struct publication {
 /* --- rows ----------------------------------------------------------------------------------------------------------
  */
 
-/* The dictionary's index of a rule of the table: as it stands `distance` bytes behind the start of a row when rows are
- * unfolded, else as it is. What fails stays in pub->err. */
-static uint32_t dictionary_index(struct publication *pub, uint32_t rule, uint32_t distance)
+/* 0 when it fails: that stays in pub->err. */
+static uint32_t intern_rule(struct publication *pub, uint32_t rule, uint32_t distance, uint32_t *known)
 {
-	uint32_t *known = &pub->indexes[pub->unfolds ? rule * DISTANCES + distance : rule];
 	struct unwind_rule public_rule = pub->table->rules[rule];
 	uint16_t index;
 
-	if (*known)
-		return *known - 1;
 	if (pub->err)
 		return 0;
 	if (pub->unfolds)
@@ -68,6 +64,15 @@ static uint32_t dictionary_index(struct publication *pub, uint32_t rule, uint32_
 	pub->rules.items[pub->rules.len++] = index;
 	*known = index + 1u;
 	return index;
+}
+
+/* The dictionary's index of a rule of the table: as it stands `distance` bytes behind the start of a row when rows are
+ * unfolded, else as it is. */
+static uint32_t dictionary_index(struct publication *pub, uint32_t rule, uint32_t distance)
+{
+	uint32_t *known = &pub->indexes[pub->unfolds ? rule * DISTANCES + distance : rule];
+
+	return *known ? *known - 1 : intern_rule(pub, rule, distance, known);
 }
 
 /* Writes the rows of a page as they will be public to pub->page_rows. Returns how many. */
@@ -321,6 +326,12 @@ static int publication_take_room(struct publication *pub, uint32_t slot)
 	return err;
 }
 
+/* Without looking at the rows. Of 32 that are packed, one is lost. */
+static bool exceeds_limit(const struct row_store *store, const struct unwind_table *table)
+{
+	return table->head.n_rows / 32 * 31 * sizeof(uint32_t) > (uint64_t)store->max_segments * UNWIND_SEGMENT_BYTES;
+}
+
 int row_store_publish(struct row_store *store, uint32_t slot, const struct unwind_table *table, uint64_t now_ns)
 {
 	const struct stored_object *object = &store->objects[slot];
@@ -331,6 +342,10 @@ int row_store_publish(struct row_store *store, uint32_t slot, const struct unwin
 	assert(object->is_taken);
 	if (table->head.machine != store->machine)
 		return -EINVAL;
+	if (exceeds_limit(store, table)) {
+		store->stats.tables_refused++;
+		return -ENOSPC;
+	}
 	if (object->state == UNWIND_OBJECT_LOADED &&
 	    (object->first_page != table->head.file_first_page || object->pages != table->head.file_pages))
 		return -EINVAL;

@@ -136,6 +136,15 @@ static bool rules_equal(const struct unwind_rule *a, const struct unwind_rule *b
 	return !memcmp(a, b, sizeof(*a));
 }
 
+/* But for the CFA offset. */
+static bool rules_alike(const struct unwind_rule *a, const struct unwind_rule *b)
+{
+	const size_t behind = offsetof(struct unwind_rule, fp_off);
+
+	return !memcmp(a, b, offsetof(struct unwind_rule, cfa_off)) &&
+	       !memcmp(&a->fp_off, &b->fp_off, sizeof(*a) - behind);
+}
+
 static struct cached_rule *cache_slot(struct table_writer *writer, const struct unwind_rule *rule)
 {
 	uint64_t words[2];
@@ -278,16 +287,14 @@ static bool run_extend(struct run *run, const struct given_row *row)
 {
 	int64_t moved = (int64_t)row->rule.cfa_off - run->end.cfa_off;
 	uint32_t direction = moved < 0 ? UNWIND_STEPS_POP : 0;
-	struct unwind_rule stepped = run->end;
 
-	if ((moved != STEP_BYTES && moved != -STEP_BYTES) || run->end.cfa != UNWIND_CFA_SP)
+	if (run->end.cfa != UNWIND_CFA_SP || (moved != STEP_BYTES && moved != -STEP_BYTES) ||
+	    !rules_alike(&row->rule, &run->end))
 		return false;
 	if (row->file_off - run->last > MAX_STEP_GAP || row->file_off - run->start > UNWIND_MAX_STEP_DISTANCE ||
 	    page_of(row->file_off) != page_of(run->start))
 		return false;
-	stepped.cfa_off = row->rule.cfa_off;
-	if (!rules_equal(&stepped, &row->rule) ||
-	    (run->rule.steps && (run->rule.steps & UNWIND_STEPS_POP) != direction))
+	if (run->rule.steps && (run->rule.steps & UNWIND_STEPS_POP) != direction)
 		return false;
 	run->rule.steps |= 1u << (row->file_off - run->start) | direction;
 	run->last = row->file_off;
@@ -326,7 +333,8 @@ int table_writer_row(struct table_writer *writer, uint64_t file_off, const struc
 		file_off = writer->range.first;
 	if (file_off != writer->pending.file_off)
 		err = settle(writer);
-	writer->pending = (struct given_row){.file_off = file_off, .rule = *rule};
+	writer->pending.file_off = file_off;
+	writer->pending.rule = *rule;
 	return err;
 }
 
