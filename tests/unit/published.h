@@ -221,18 +221,40 @@ static inline void sound_process(struct soundness *soundness, const struct unwin
 	sound_extent(soundness, process->place, (mappings->n + 1) * sizeof(struct unwind_mapping));
 }
 
+static inline void soundness_init(struct soundness *soundness, const struct published *published, uint16_t machine)
+{
+	*soundness = (struct soundness){.published = published, .machine = machine};
+	for (uint32_t i = 0; i < published->n_segments; i++)
+		soundness->used[i] = calloc(UNWIND_SEGMENT_BYTES / 8, 1);
+}
+
+/* Returns the bytes that were met. */
+static inline uint64_t soundness_release(struct soundness *soundness)
+{
+	for (uint32_t i = 0; i < soundness->published->n_segments; i++)
+		free(soundness->used[i]);
+	return soundness->used_units * 8;
+}
+
 /* Aborts where a reader could be led astray. Returns the bytes that readers can reach. */
 static inline uint64_t published_check(const struct published *published, uint16_t machine)
 {
-	struct soundness soundness = {.published = published, .machine = machine};
+	struct soundness soundness;
 
-	for (uint32_t i = 0; i < published->n_segments; i++)
-		soundness.used[i] = calloc(UNWIND_SEGMENT_BYTES / 8, 1);
+	soundness_init(&soundness, published, machine);
 	for (uint32_t i = 0; i < UNWIND_MAX_OBJECTS; i++)
 		sound_object(&soundness, &published->objects[i]);
 	for (uint32_t i = 0; i < UNWIND_MAX_PROCESSES; i++)
 		sound_process(&soundness, &published->processes[i]);
-	for (uint32_t i = 0; i < published->n_segments; i++)
-		free(soundness.used[i]);
-	return soundness.used_units * 8;
+	return soundness_release(&soundness);
+}
+
+/* The same, of one object. */
+static inline uint64_t published_check_object(const struct published *published, uint32_t slot, uint16_t machine)
+{
+	struct soundness soundness;
+
+	soundness_init(&soundness, published, machine);
+	sound_object(&soundness, &published->objects[slot]);
+	return soundness_release(&soundness);
 }

@@ -119,7 +119,7 @@ static void every_byte_has_the_rule_that_its_row_gave(void **state)
 
 	(void)state;
 	fixture_init(&fixture, 8 * MIB);
-	for (uint64_t seed = 1; seed <= 30; seed++) {
+	for (uint64_t seed = 1; seed <= 20; seed++) {
 		uint64_t limit = seed * 20000;
 		struct made made = make_table(random_rows(seed, 0, limit), limit);
 		uint32_t slot = publish(&fixture, &made, 0);
@@ -755,7 +755,7 @@ static void mappings_make_tables_leave(void **state)
 
 static void lack_of_memory_leaves_the_store_as_it_was(void **state)
 {
-	struct made made = make_table(random_rows(4, 0, 9 * PAGE), 9 * PAGE);
+	struct made made = make_table(random_rows(4, 0, 2 * PAGE), 2 * PAGE);
 	struct unwind_mapping mapping = mapping_at(0x1000);
 
 	(void)state;
@@ -781,7 +781,7 @@ static void lack_of_memory_leaves_the_store_as_it_was(void **state)
 		assert_true(!err || err == -ENOMEM);
 		oom_fail_at(0);
 		assert_int_equal(row_store_publish(fixture.store, slot, &made.table, 0), 0);
-		assert_every_byte(&fixture, slot, &made.rows, 0, 9 * PAGE);
+		assert_every_byte(&fixture, slot, &made.rows, 0, 2 * PAGE);
 		assert_int_equal(row_store_publish_process(fixture.store, 1, &mapping, 1, false, 0), 0);
 		fixture_release(&fixture);
 	}
