@@ -36,11 +36,61 @@ $(WL)/%: tests/workloads/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(WL_CFLAGS) $< -o $@
 
+# Without frame pointers, with known call chains: what tests/integration/unwind.sh watches. NAME-KIND is made of NAME.c.
+WL_BARE_CFLAGS := -O2 -g -Wall -Wextra -D_GNU_SOURCE -fomit-frame-pointer
+WL_BARE := $(addprefix $(WL)/,$(addprefix chain-,pie nopie static static-pie debug-frame clang musl musl-static) \
+	brief brief-static calls contexts crypto dlopen noreturn plt realign realign-clang signals threads threads-musl vforks)
+WL_DEEP := $(addprefix $(WL)/deep-,gcc clang)
+WL_LIBRARIES := $(addprefix $(WL)/,dlopen.so plt.so)
+WL_UNWIND := $(WL_BARE) $(WL_DEEP) $(WL_LIBRARIES) $(addprefix $(WL)/,chain-rust chain-go chain-go-stripped throw compat)
+WL_KIND = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
+WL_COMPILER = $(if $(findstring clang,$*),$(CLANG),$(if $(findstring musl,$*),musl-gcc,$(CC)))
+WL_LINK_debug-frame := -fno-asynchronous-unwind-tables -fno-unwind-tables
+WL_LINK_musl-static := -static
+WL_LINK_crypto := -lcrypto
+# Each word of the linker's table can be overwritten, each function is looked up at its first call.
+WL_LINK_plt := -Wl,-z,lazy,-z,norelro -Wl,-rpath,'$$ORIGIN' $(WL)/plt.so
+
+.SECONDEXPANSION:
+$(WL)/plt: $(WL)/plt.so
+$(WL_BARE): $(WL)/%: tests/workloads/$$(firstword $$(subst -, ,$$*)).c tests/workloads/chain.h
+	$(call say,WORK,$*)
+	@mkdir -p $(@D)
+	$(Q)$(WL_COMPILER) $(WL_BARE_CFLAGS) $< -o $@ $(WL_LINK_$(WL_KIND))
+$(WL_LIBRARIES): $(WL)/%.so: tests/workloads/%.c tests/workloads/chain.h
+	$(call say,WORK,$*.so)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(WL_BARE_CFLAGS) -DLIBRARY -fPIC -shared -Wl,-soname,$*.so $< -o $@
+$(WL)/deep.c: tests/workloads/deep.py
+	@mkdir -p $(@D)
+	$(Q)python3 $< >$@
+$(WL_DEEP): $(WL)/deep-%: $(WL)/deep.c tests/workloads/chain.h
+	$(call say,WORK,deep-$*)
+	$(Q)$(WL_COMPILER) $(WL_BARE_CFLAGS) -Itests/workloads $< -o $@
+$(WL)/throw: tests/workloads/throw.cc tests/workloads/chain.h
+	$(call say,WORK,throw)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(WL_BARE_CFLAGS) $< -o $@
+$(WL)/chain-rust: tests/workloads/chain.rs
+	$(call say,WORK,chain-rust)
+	@mkdir -p $(@D)
+	$(Q)MAKEFLAGS= rustc --crate-name chain -O -g -C force-frame-pointers=no -o $@ $<
+$(WL)/chain-go $(WL)/chain-go-stripped: $(WL)/%: tests/workloads/chain.go
+	$(call say,WORK,$*)
+	@mkdir -p $(@D)
+	$(Q)GOCACHE=$(abspath $(B))/tests/gocache GOTOOLCHAIN=local GOPROXY=off GO111MODULE=off GOFLAGS= \
+		go build $(if $(findstring stripped,$*),-ldflags='-s -w') -o $@ $<
+# Without libraries: none of 32 bits is needed.
+$(WL)/compat: tests/workloads/compat.c
+	$(call say,WORK,compat)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -m32 -O2 -g -Wall -Wextra -ffreestanding -fno-pie -no-pie -fno-stack-protector -nostdlib -static $< -o $@
+
 # What runs on other kernels, in guests that may be of another architecture.
 WL_GUEST := $(addprefix $(WL)/,split-static comm_name)
 guest-workloads: $(WL_GUEST)
 	@:
 
 workloads: ## build the programs that the live tests watch
-	$(Q)$(MAKE) --no-print-directory -k $(WL_SPLIT) $(WL_OTHER) || echo "some workloads could not be built" >&2
+	$(Q)$(MAKE) --no-print-directory -k $(WL_SPLIT) $(WL_OTHER) $(WL_UNWIND) || echo "some workloads could not be built" >&2
 .PHONY: workloads guest-workloads
