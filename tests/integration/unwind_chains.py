@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Are the stacks of the workloads of unwind.sh those that they are known to have?
+usage: unwind_chains.py DIR STARTED             DIR: profiles of processes; STARTED: a line "NAME PID" or "NAME COMMS" each
+       unwind_chains.py --perf SCRIPT STARTED   the same of `perf script --no-inline -F comm,pid,ip,sym,dso`
+
+Of n samples at most n / 1000, or one, may lack something; none may show a caller that cannot be one."""
+import bisect
+import collections
+import glob
+import itertools
+import os
+import subprocess
+import sys
+
+import stacks
+from call_chains import Chains
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloads"))
+import deep  # noqa: E402 (it lies beside the workloads)
+
+ENOUGH = 300  # samples, for a verdict
+
+GLIBC = "_start [libc] [libc] main"
+MUSL = "_start [libc] main"
+RUST = "_start [libc] [libc] main [rest]+ chain::main"
+STATIC = {"same": ["libc"]}
+
+
+def chain_c(program, root=GLIBC, **options):
+    return Chains(root, ["drive one two three spin", "drive sorts [libc]+ compare spin", "drive copies [libc]+",
+                         "drive prints [libc]+"], program, **options)
+
+
+def chain_go(program):
+    below = "runtime.goexit main.main.func1 main.worker "
+    recurse = below + "main.recurse " * 40 + "main.visit "
+    return Chains("", [
+        recurse + "main.(*square).area main.spin", recurse + "main.(*cube).area main.tiny", below + "main.deferred main.tiny",
+        below + "main.deferred main.deferred.func1 main.spin", below + "main.sorts [rest]+ main.sorts.func1 main.spin",
+        "runtime.goexit runtime.main main.main"] +
+        # The stacks of the runtime itself.
+        [f"runtime.{root}" for root in ("mcall", "mstart", "morestack", "systemstack", "rt0_go")], program, below="[rest]+")
+
+
+def signals(program):
+    return Chains(GLIBC, ["drive work spin"] + [f"drive {interrupted}[libc]+ handler handled spin"
+                                                for interrupted in ("", "work ", "work spin ", "raises ")], program)
+
+
+def threads(program):
+    return Chains("[libc]", [f"{first} one two spin" for first in ("[libc] worker", "cloned")], program)
+
+
+def realign(program):
+    return Chains(GLIBC, ["drive takes_alloca aligned_64 aligned_256 takes_array forced both spin",
+                          "drive takes_alloca [libc]"], program)
+
+
+def brief(program):
+    """Before and behind main too: it does not live for much more."""
+    return Chains("", [f"{GLIBC} drive one two spin", "_start [startup]+", "[startup]+"], program, same=["libc", "startup"])
+
+
+# What is known of each workload; the heads of their sources say the same.
+CHAINS = {
+    "brief": brief("brief"),
+    "brief-static": brief("brief-static"),
+    "brief-unseen": brief("unseen.*"),
+    "calls": Chains(GLIBC, ["drive clocks [libc] [vdso]+", "drive reads [libc]", "drive asks [libc]"], "calls"),
+    "chain-pie": chain_c("chain-pie"),
+    "chain-nopie": chain_c("chain-nopie"),
+    "chain-debug-frame": chain_c("chain-debug-frame"),
+    "chain-clang": chain_c("chain-clang"),
+    "chain-static": chain_c("chain-static", **STATIC),
+    "chain-static-pie": chain_c("chain-static-pie", **STATIC),
+    "chain-musl": chain_c("chain-musl", root=MUSL),
+    "chain-musl-static": chain_c("chain-musl-static", root=MUSL, **STATIC),
+    "chain-go": chain_go("chain-go"),
+    "chain-go-stripped": chain_go("chain-go-stripped"),
+    "chain-rust": Chains(RUST, [
+        "chain::drive " + "chain::recurse " * 10 + "chain::visit chain::Square::area chain::spin",
+        "chain::drive chain::sorts [runtime]+ chain::compare chain::spin",
+        "chain::drive chain::catches chain::panics [runtime]+", "chain::drive chain::catches [runtime]+"],
+        "chain-rust", same=["runtime"]),
+    "contexts": Chains("", ["[libc] coroutine one spin", "[libc] coroutine [libc]+", f"{GLIBC} drive [libc]+"], "contexts"),
+    "crypto": Chains(GLIBC, [f"drive {name} [crypto]+" for name in ("digest", "encrypt", "sign")], "crypto"),
+    "dlopen": Chains(GLIBC, [f"drive library_calls library_inner {last}" for last in ("called_back spin", "spin")],
+                     r"dlopen(\.so)?"),
+    "noreturn": Chains(GLIBC, ["drive falls ends spin", "drive falls ends [libc]+", "drive [libc]+"], "noreturn"),
+    "plt": Chains(GLIBC, [f"drive {caller} hop_{n}" for caller in ("hops", "looks_up") for n in range(20)] +
+                  ["drive looks_up [ld]+", "drive [libc]"], r"plt(\.so)?"),
+    "realign": realign("realign"),
+    "realign-clang": realign("realign-clang"),
+    "signals": signals("signals"),
+    "signals-alternate": signals("signals"),
+    "threads": threads("threads"),
+    "threads-musl": threads("threads-musl"),
+    "throw": Chains(GLIBC, ["drive attempt " + last for last in (
+        "one two three spin", "one two three [runtime]+", "one two guard::~guard spin", "one two [runtime]+", "[runtime]+")],
+        "throw"),
+    "vforks": Chains(GLIBC, ["drive starts spins spin", "drive starts [libc]"], "vforks"),
+}
+for compiler in "gcc", "clang":
+    for depth in 10, 50, 120, 400:
+        CHAINS[f"deep-{compiler}-{depth}"] = Chains(GLIBC, [f"drive {' '.join(deep.chain(depth))} leaf"], f"deep-{compiler}")
+
+
+def name_by_twin(frames, twin):
+    """gives the functions of a stripped program the names that its twin, built with symbols, has at the same addresses"""
+    lines = subprocess.run(["nm", "-n", twin], check=True, capture_output=True, text=True).stdout.splitlines()
+    symbols = [(int(line[0], 16), line[2]) for line in map(str.split, lines) if line[1] in "tT"]
+    for frame in frames:
+        if not frame.name and os.path.basename(twin) + "-stripped" == frame.module:
+            at = bisect.bisect(symbols, (stacks.file_of(frame.path).address(frame.offset), chr(0x10ffff))) - 1
+            frame.name = stacks.plain(symbols[at][1])
+
+
+def is_landing(stack):
+    """libgcc writes the registers of a landing over its own frame before it leaves: until then no table holds"""
+    return bool(stack.frames) and stack.frames[-1].module.startswith("libgcc_s") and \
+        any((frame.name or "").startswith("_Unwind_R") for frame in stack.frames[-2:])
+
+
+def shorten(text):
+    """ "a b b b b c" -> "a b*4 c" """
+    out = []
+    for word, run in itertools.groupby(text.split(" ")):
+        n = len(list(run))
+        out.append(word if n == 1 else f"{word}*{n}")
+    return " ".join(out)
+
+
+class Verdicts:
+    def __init__(self):
+        self.failed = False
+
+    def say(self, is_ok, test, why):
+        print("ok" if is_ok else "not ok", test)
+        if not is_ok:
+            self.failed = True
+            print(f"{test}: {why}", file=sys.stderr)
+
+    def check(self, name, of_workload):
+        """the verdict over one workload's stacks"""
+        chains = CHAINS.get(name)
+        of_workload = [stack for stack in of_workload if stack.had_user_memory]
+        n = count(of_workload)
+        odd = [stack for stack in of_workload if not is_whole(name, chains, stack)]
+        excused = count(stack for stack in odd if is_landing(stack)) if n else 0
+        if excused <= n / 20:
+            odd = [stack for stack in odd if not is_landing(stack)]
+        cut, wrong = collections.Counter(), collections.Counter()
+        for stack in odd:
+            place = stack.frames[0].place if stack.frames else "nothing"
+            cut[f"{stack.end or 'not of its chains'} at {place}: {shorten(str(stack))}"] += stack.count
+            pair = chains and chains.wrong_pair(stack)
+            if pair:
+                wrong[f"{pair[0]} called {pair[1]} ({pair[0].place}, {pair[1].place}): {shorten(str(stack))}"] += stack.count
+        n_cut, n_wrong = sum(cut.values()), sum(wrong.values())
+        depth = max((len(stack.frames) for stack in of_workload), default=0)
+        print(f"# {name}: {n - n_cut} of {n} samples whole, {100 * (n - n_cut) / max(1, n):.2f} %, up to {depth} frames" +
+              (f", {excused} in a landing" if excused else ""))
+        test = f"live_unwind_{name.replace('-', '_').replace('.', '_')}"
+        self.say(n >= ENOUGH and n_cut <= max(1, n / 1000), f"{test}_is_whole", f"{n_cut} of {n} are not: {examples(cut)}")
+        if chains:
+            self.say(n > 0 and not wrong, f"{test}_has_no_wrong_frame", f"{n_wrong} of {n}: {examples(wrong)}")
+
+
+def count(of_stacks):
+    return sum(stack.count for stack in of_stacks)
+
+
+def is_whole(name, chains, stack):
+    if name == "compat":
+        return not stack.frames and stack.end.startswith("32-bit")
+    if not chains:
+        return stacks.reaches_root(stack)
+    # A short life begins in the loader, which has no name for where.
+    return chains.is_whole(stack) and (not name.startswith("brief") or stacks.reaches_root(stack))
+
+
+def examples(counts):
+    return "".join(f"\n    {count} x {text[:600]}" for text, count in counts.most_common(8)) or "none"
+
+
+def main():
+    *perf, source, started = sys.argv[1:]
+    by_perf = stacks.of_perf_script(source) if perf else {}
+    verdicts = Verdicts()
+    with open(started, encoding="utf-8") as file:
+        workloads = [line.split() for line in file]
+    for name, which in workloads:
+        if perf:
+            found = [s for (comm, pid), of_process in by_perf.items() if which in (comm, str(pid)) for s in of_process]
+        else:
+            pattern = f"*-{which}.pb.gz" if which.isdigit() else f"{which}-[0-9]*.pb.gz"
+            found = [s for path in glob.glob(os.path.join(source, pattern)) for s in stacks.of_profile(path)]
+        if name.endswith("-stripped"):
+            frames = {frame for stack in found for frame in stack.frames}
+            path = next((frame.path for frame in frames if frame.path), "")
+            if path:
+                name_by_twin(frames, path.removesuffix("-stripped"))
+        verdicts.check(name, found)
+    sys.exit(verdicts.failed)
+
+
+main()
