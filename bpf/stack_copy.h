@@ -12,7 +12,7 @@
 #define STACK_COPY_MAIN_BYTES (64ULL << 20)
 /* Chunks of the records. */
 #define STACK_COPY_SMALL 3
-#define STACK_COPY_MEDIUM 9
+#define STACK_COPY_MEDIUM 8
 
 /* What is wanted of the stack. */
 struct stack_copy_request {

@@ -56,6 +56,9 @@ struct unwinding_stats {
 int unwinding_new(const struct unwinding_options *options, struct unwinding **ret);
 void unwinding_free(struct unwinding *unwinding);
 
+/* Asks for the tables of what many processes map, before anything is sampled. */
+void unwinding_preload(struct unwinding *unwinding, struct registry *registry, uint64_t now_ns);
+
 /* Publishes the mappings of a process that was sampled under this key, if they changed since. */
 void unwinding_publish(struct unwinding *unwinding, struct process *process, uint64_t image, uint64_t now_ns);
 

@@ -37,7 +37,7 @@ uint32_t object_cache_next_unparsed(const struct object_cache *cache);
 /* Makes the unwind table that holds the page (file offset >> 16) of the object, with the help of the debug file that is
  * another object (0: none), and writes it to fd, which gets nothing when *ret_same_as (0: none) is an object whose
  * table was made before and serves for this one. What a debug file tells serves for its own object alone: it may be of
- * a container that would lend it to others. Errors as object_cache_parse(), which must have been called for both, and
+ * a container that would lend it to others. Names are not read for it. Errors as object_cache_parse() and
  * table_build(). */
 struct table_coverage;
 struct table_writer_stats;

@@ -44,6 +44,7 @@ static void on_scanned(void *ctx, uint32_t tgid)
 {
 	struct collector *collector = ctx;
 
+	collector->is_scanned = collector->is_scanned || !tgid;
 	attribution_scan_done(collector->attribution, tgid, collector_now());
 }
 

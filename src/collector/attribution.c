@@ -18,7 +18,7 @@
 #define MAX_WAITING (256u << 10)
 #define MAX_SCANS (256u << 10)
 /* Copies of stacks that wait for tables, all together; those that come on top keep only their registers. */
-#define MAX_COPY_BYTES (8u << 20)
+#define MAX_COPY_BYTES (24u << 20)
 #define MAX_COPIES (64u << 10)
 /* How long a sample waits for the mappings of its process. */
 #define SCAN_PATIENCE_NS (2 * NSEC_PER_SEC)

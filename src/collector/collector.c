@@ -26,8 +26,11 @@
 #include "ipc/usage.h"
 
 #define COLLECTOR_NICE (-10)
-/* At the end, files that are not open by then stay without names. */
-#define LAST_NAMES_NS (3 * NSEC_PER_SEC)
+/* For /proc to be read before sampling starts. */
+#define SCAN_PATIENCE_NS (250 * NSEC_PER_MSEC)
+/* At the end, files that are not open and tables that are not made by then are done without, unless more come. */
+#define LAST_FILES_NS (3 * NSEC_PER_SEC)
+#define LAST_FILES_MAX_NS (15 * NSEC_PER_SEC)
 #define SIDEBAND_RING_BYTES (512u << 10)
 #define MAX_KSYMBOLS 65536
 #define MAX_KSYMBOL_NAME_BYTES (4u << 20)
@@ -87,6 +90,22 @@ static int prepare_command(struct collector *collector)
 	return err ? problem_set(collector->problem, err, "", "cannot start the command") : 0;
 }
 
+/* What was mapped before is known, and the tables of what most processes share are asked for, before the first sample.
+ */
+static void get_ready(struct collector *collector)
+{
+	const struct sampler_options *sampler = &collector->options->sampler;
+	uint64_t began_ns = collector_now();
+	bool is_filtered = sampler->tgids || sampler->n_comms || sampler->cgroup_id || sampler->kernel_only ||
+			   (collector->options->command && collector->options->follows_command);
+
+	while (!collector->is_scanned && collector_now() - began_ns < SCAN_PATIENCE_NS)
+		loop_pump(collector);
+	loop_drain(collector, UINT64_MAX, collector_now());
+	if (!is_filtered)
+		unwinding_preload(collector->unwinding, collector->registry, collector_now());
+}
+
 static int begin(struct collector *collector)
 {
 	int err = confine_collector();
@@ -98,8 +117,10 @@ static int begin(struct collector *collector)
 	err = sideband_start(collector->sideband);
 	if (!err)
 		err = opener_link_scan(collector->opener, 0);
-	if (!err)
+	if (!err) {
+		get_ready(collector);
 		err = sampler_start(collector->sampler);
+	}
 	if (err)
 		return problem_set(collector->problem, err, "", "cannot start sampling");
 	collector->start_ns = collector_now();
@@ -186,6 +207,24 @@ static bool is_over(struct collector *collector)
 	       (collector->options->command && command_has_ended(&collector->command));
 }
 
+/* As long as something comes: on a busy machine it may take a while. */
+static void wait_for_files(struct collector *collector)
+{
+	uint64_t version = 0, news_ns = collector->stop_ns, now_ns;
+
+	while (attribution_waiting(collector->attribution) || opener_link_outstanding(collector->opener)) {
+		loop_pump(collector);
+		now_ns = collector_now();
+		attribution_step(collector->attribution, collector->sideband, UINT64_MAX, now_ns);
+		if (version != unwinding_version(collector->unwinding)) {
+			version = unwinding_version(collector->unwinding);
+			news_ns = now_ns;
+		}
+		if (now_ns - news_ns > LAST_FILES_NS || now_ns - collector->stop_ns > LAST_FILES_MAX_NS)
+			break;
+	}
+}
+
 static void stop_sampling(struct collector *collector)
 {
 	sampler_stop(collector->sampler);
@@ -198,11 +237,7 @@ static void stop_sampling(struct collector *collector)
 	if (collector->options->note)
 		collector->options->note(collector->options->ctx, "naming frames");
 	unwinding_hurry(collector->unwinding);
-	while ((attribution_waiting(collector->attribution) || opener_link_outstanding(collector->opener)) &&
-	       collector_now() - collector->stop_ns < LAST_NAMES_NS) {
-		loop_pump(collector);
-		attribution_step(collector->attribution, collector->sideband, UINT64_MAX, collector_now());
-	}
+	wait_for_files(collector);
 	attribution_flush(collector->attribution);
 	opener_link_give_up_objects(collector->opener, collector_now());
 }

@@ -46,6 +46,7 @@ struct collector {
 
 	struct ksymbol_vec ksymbols;
 	struct buf ksymbol_names;
+	bool is_scanned;     /* /proc was read as a whole */
 	uint32_t own_mnt_ns; /* of the newest scan of ourselves; 0: not known yet */
 
 	/* Times, CLOCK_MONOTONIC. */

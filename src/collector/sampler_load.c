@@ -29,10 +29,11 @@
 #define RING_SECONDS 2
 #define RING_MIN_BYTES (1u << 20)
 #define RING_MAX_BYTES (256u << 20)
-/* Copies of stacks: what comes within a drain, were each sample one. */
-#define COPIES_BYTES_PER_CPU (256u << 10)
+/* Copies of stacks: what comes within two drains, were each sample one of a usual size. */
+#define COPIES_DRAINS_PER_SECOND 10
+#define COPIES_USUAL_BYTES (20u << 10)
 #define COPIES_MIN_BYTES (1u << 20)
-#define COPIES_MAX_BYTES (8u << 20)
+#define COPIES_MAX_BYTES (16u << 20)
 /* Room in the pid filter for children, and those that died lately. */
 #define MAX_CHILDREN 8192
 /* Kernel stacks are 16 KiB, or a page where that is larger (arm64 with 64 KiB pages). */
@@ -237,7 +238,7 @@ static uint32_t ring_bytes(const struct sampler_options *options, uint32_t n_cpu
 
 static uint32_t copies_bytes(const struct sampler_options *options, uint32_t n_cpus)
 {
-	uint64_t wanted = (uint64_t)n_cpus * COPIES_BYTES_PER_CPU;
+	uint64_t wanted = (uint64_t)n_cpus * options->rate_hz * COPIES_USUAL_BYTES / COPIES_DRAINS_PER_SECOND;
 	uint32_t bytes = COPIES_MIN_BYTES;
 
 	if (options->kernel_only)

@@ -198,9 +198,6 @@ static int load_image(struct object_cache *cache, struct object *object)
 		object->image = equal;
 		return 0;
 	}
-	err = symtab_new(image->file, &image->symtab);
-	if (err)
-		goto fail;
 	slot = vec_push(&cache->images);
 	err = -ENOMEM;
 	if (!slot)
@@ -360,6 +357,19 @@ int object_cache_add(struct object_cache *cache, const struct message_object *me
 	return 0;
 }
 
+/* The file behind the object is the one that was mapped. */
+static int open_image(struct object_cache *cache, struct object *object)
+{
+	if (object->state != OBJECT_ADDED || object->image)
+		return object->err;
+	object->err = load_image(cache, object);
+	if (object->err) {
+		remove_unparsed(cache, object);
+		object->state = OBJECT_UNNAMED;
+	}
+	return object->err;
+}
+
 int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_symbols, uint64_t *ret_index_bytes)
 {
 	struct object *object = find_object(cache, id);
@@ -367,16 +377,17 @@ int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_sy
 
 	if (!object)
 		return -ENOENT;
-	if (object->state == OBJECT_ADDED) {
+	if (!open_image(cache, object) && object->state == OBJECT_ADDED) {
 		remove_unparsed(cache, object);
-		object->err = load_image(cache, object);
+		is_first = !object->image->symtab;
+		if (is_first)
+			object->err = symtab_new(object->image->file, &object->image->symtab);
 		object->state = object->err ? OBJECT_UNNAMED : OBJECT_NAMED;
-		is_first = true;
 	}
 	if (object->err)
 		return object->err;
 	*ret_symbols = symtab_count(object->image->symtab);
-	*ret_index_bytes = is_first && object->image->refs == 1 ? symtab_memory_bytes(object->image->symtab) : 0;
+	*ret_index_bytes = is_first ? symtab_memory_bytes(object->image->symtab) : 0;
 	return 0;
 }
 
@@ -398,18 +409,20 @@ size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id,
 int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t debug, uint32_t page, int fd,
 		       uint32_t *ret_same_as, struct table_writer_stats *ret_stats, struct table_coverage *ret_coverage)
 {
-	const struct object *debug_object = debug ? find_object(cache, debug) : NULL;
-	const struct image *debug_image = debug_object ? debug_object->image : NULL;
-	struct object *object = find_object(cache, id);
+	struct object *debug_object = debug ? find_object(cache, debug) : NULL, *object = find_object(cache, id);
+	const struct image *debug_image = NULL;
 	int err;
 
 	*ret_same_as = 0;
 	if (!object)
 		return -ENOENT;
-	if (object->err)
-		return object->err;
+	err = open_image(cache, object);
+	if (err)
+		return err;
 	if (!object->image)
 		return -ENOENT;
+	if (debug_object && !open_image(cache, debug_object))
+		debug_image = debug_object->image;
 	if (!debug_image && object->image->table_owner && object->image->table_owner != id &&
 	    find_object(cache, object->image->table_owner)) {
 		*ret_same_as = object->image->table_owner;
@@ -438,7 +451,8 @@ void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_of
 	ret->is_named = 0;
 	if (image && !elf_file_offset_to_va(image->file, offset, &ret->elf_va)) {
 		offset = ret->elf_va;
-		if (!symtab_find(image->symtab, ret->elf_va, &symbol, ret->system_name, sizeof(ret->system_name)) &&
+		if (image->symtab &&
+		    !symtab_find(image->symtab, ret->elf_va, &symbol, ret->system_name, sizeof(ret->system_name)) &&
 		    ret->system_name[0]) {
 			demangle(ret->system_name, ret->name, sizeof(ret->name));
 			ret->symbol_va = symbol.elf_va;
@@ -478,6 +492,6 @@ size_t object_cache_memory_bytes(const struct object_cache *cache)
 
 	for (size_t i = 0; i < cache->images.len; i++)
 		bytes += sizeof(struct image) + elf_file_memory_bytes(cache->images.items[i]->file) +
-			 symtab_memory_bytes(cache->images.items[i]->symtab);
+			 (cache->images.items[i]->symtab ? symtab_memory_bytes(cache->images.items[i]->symtab) : 0);
 	return bytes;
 }

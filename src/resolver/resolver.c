@@ -30,12 +30,14 @@
 
 #define MODULE "resolver"
 #define USAGE_INTERVAL_NS (100 * NSEC_PER_MSEC)
+#define NEXT_TABLE_MS 5
 
 struct resolver {
 	struct channel *channel;
 	struct object_cache *cache;
 	struct ksyms *ksyms;
 	bool has_ksyms;
+	bool made_table; /* just now */
 	int usage_fd;
 };
 
@@ -157,16 +159,13 @@ static int on_make_table(struct resolver *resolver, const struct message *messag
 	auto_close int fd = -1;
 	int err;
 
-	err = parse_object(resolver, request->object);
-	if (!err && request->debug)
-		err = parse_object(resolver, request->debug);
-	if (!err)
-		err = channel_send(resolver->channel, MESSAGE_PARSING, 0, &parsing, sizeof(parsing), -1);
+	err = channel_send(resolver->channel, MESSAGE_PARSING, 0, &parsing, sizeof(parsing), -1);
 	if (err)
 		return err;
 	table.err = make_table(resolver, request->debug, &table, &fd);
 	table.cpu_ns = own_cpu_ns() - began_ns;
 	err = channel_send(resolver->channel, MESSAGE_PARSED, 0, &parsed, sizeof(parsed), -1);
+	resolver->made_table = true;
 	return err ? err : channel_send(resolver->channel, MESSAGE_TABLE, message->id, &table, sizeof(table), fd);
 }
 
@@ -293,11 +292,12 @@ static int dispatch(struct resolver *resolver, struct message *message)
 	}
 }
 
+/* Tables go before names: behind one the next may be asked for at once. */
 static bool has_message(const struct resolver *resolver)
 {
 	struct pollfd poll_fd = {.fd = channel_fd(resolver->channel), .events = POLLIN};
 
-	return poll(&poll_fd, 1, 0) != 0;
+	return poll(&poll_fd, 1, resolver->made_table ? NEXT_TABLE_MS : 0) != 0;
 }
 
 static int serve(struct resolver *resolver)
@@ -308,6 +308,7 @@ static int serve(struct resolver *resolver)
 		int err;
 
 		if (unparsed && !has_message(resolver)) {
+			resolver->made_table = false;
 			err = parse_object(resolver, unparsed);
 			if (err)
 				return err;
