@@ -31,7 +31,7 @@ work()
 	local pid
 
 	for pid; do
-		[ -s "/proc/$pid/task/$pid/children" ] && continue
+		grep -q . "/proc/$pid/task/$pid/children" && continue
 		awk '{ sub(/.*\) /, ""); exit $12 < 2 }' "/proc/$pid/stat" || return 1
 	done
 }

@@ -18,7 +18,7 @@ from call_chains import Chains
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloads"))
 import deep  # noqa: E402 (it lies beside the workloads)
 
-ENOUGH = 300  # samples, for a verdict
+ENOUGH = 200  # samples, for a verdict
 
 GLIBC = "_start [libc] [libc] main"
 MUSL = "_start [libc] main"
@@ -146,9 +146,10 @@ class Verdicts:
         of_workload = [stack for stack in of_workload if stack.had_user_memory]
         n = count(of_workload)
         odd = [stack for stack in of_workload if not is_whole(name, chains, stack)]
-        excused = count(stack for stack in odd if is_landing(stack)) if n else 0
-        if excused <= n / 20:
-            odd = [stack for stack in odd if not is_landing(stack)]
+        landing = [stack for stack in odd if is_landing(stack)]
+        n_whole, n_landing = n - count(odd), count(landing)
+        if n_landing <= n / 20:
+            odd = [stack for stack in odd if stack not in landing]
         cut, wrong = collections.Counter(), collections.Counter()
         for stack in odd:
             place = stack.frames[0].place if stack.frames else "nothing"
@@ -158,8 +159,8 @@ class Verdicts:
                 wrong[f"{pair[0]} called {pair[1]} ({pair[0].place}, {pair[1].place}): {shorten(str(stack))}"] += stack.count
         n_cut, n_wrong = sum(cut.values()), sum(wrong.values())
         depth = max((len(stack.frames) for stack in of_workload), default=0)
-        print(f"# {name}: {n - n_cut} of {n} samples whole, {100 * (n - n_cut) / max(1, n):.2f} %, up to {depth} frames" +
-              (f", {excused} in a landing" if excused else ""))
+        print(f"# {name}: {n_whole} of {n} samples whole, {100 * n_whole / max(1, n):.2f} %, up to {depth} frames" +
+              (f", {n_landing} in a landing" if landing else ""))
         test = f"live_unwind_{name.replace('-', '_').replace('.', '_')}"
         self.say(n >= ENOUGH and n_cut <= max(1, n / 1000), f"{test}_is_whole", f"{n_cut} of {n} are not: {examples(cut)}")
         if chains:
