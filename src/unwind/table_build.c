@@ -519,10 +519,27 @@ static int fill_from_code(struct build *build, uint64_t start, uint64_t limit)
 	return err;
 }
 
+/* Is what lies between two functions, or behind the last, too short to be anything else than padding? The last may be
+ * one that few bytes do for: the signal trampoline of the arm64 vDSO before Linux 5.11 follows code with CFI. */
+static int is_padding(struct build *build, uint64_t start, uint64_t limit, bool *ret)
+{
+	int err = 0;
+
+	*ret = limit - start <= MAX_PADDING && start > build->piece->start;
+	if (*ret && limit == build->piece->limit) {
+		err = find_starts(build, start, limit);
+		*ret = !build->starts.len;
+	}
+	return err;
+}
+
 static int fill(struct build *build, enum source source, uint64_t start, uint64_t limit)
 {
-	if (limit - start <= MAX_PADDING && start > build->piece->start)
-		return 0;
+	bool is_skipped;
+	int err = is_padding(build, start, limit, &is_skipped);
+
+	if (err || is_skipped)
+		return err;
 	if (source <= SOURCE_DEBUG_FRAME && build->cfi[source])
 		return fill_from_cfi(build, source, start, limit);
 	if (source <= SOURCE_DEBUG_FRAME)

@@ -191,6 +191,38 @@ static void last_function_ends_with_its_section(void **state)
 	elf_file_free(file);
 }
 
+/* nop; mov x8, #139; svc #0: as much as padding may be. The look-up is by the return address less one. */
+static void signal_trampoline_at_the_end_of_its_section_is_no_padding(void **state)
+{
+	static const uint32_t trampoline[] = {0xd503201f, 0xd2801168, 0xd4000001};
+	static const struct function functions[] = {{0, 0xff4, 16}, {0x1000, 0x100, 24}};
+	const struct image_symbol symbol = {.name = "__kernel_rt_sigreturn",
+					    .va = T + 0xff8,
+					    .type = STT_NOTYPE,
+					    .bind = STB_GLOBAL,
+					    .section = SECTION_TEXT,
+					    .is_dynamic = true};
+	struct elf_file *file;
+	struct frame frame;
+	struct built built;
+
+	(void)state;
+	frame_init(&frame, false);
+	frame.machine = EM_AARCH64;
+	put_functions(&frame, functions, LENGTH(functions));
+	memcpy(frame.image.bytes + IMAGE_TEXT_OFFSET + 0xff4, trampoline, sizeof(trampoline));
+	image_add_symbol(&frame.image, &symbol);
+	file = frame_file(&frame);
+	built = build(file, NULL, 0);
+	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0xff3).cfa, UNWIND_CFA_SP);
+	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0xff6).cfa, UNWIND_CFA_NONE);
+	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0xff7).cfa, UNWIND_CFA_SIGNAL);
+	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0xfff).cfa, UNWIND_CFA_SIGNAL);
+	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0x1000).cfa, UNWIND_CFA_SP);
+	built_release(&built);
+	elf_file_free(file);
+}
+
 /* As in files whose one segment holds everything that is only read. */
 static void what_is_no_section_of_code_has_no_rule(void **state)
 {
@@ -504,6 +536,7 @@ int main(void)
 		cmocka_unit_test(rules_hold_from_one_function_to_the_next),
 		cmocka_unit_test(broken_function_costs_its_own_range),
 		cmocka_unit_test(last_function_ends_with_its_section),
+		cmocka_unit_test(signal_trampoline_at_the_end_of_its_section_is_no_padding),
 		cmocka_unit_test(what_is_no_section_of_code_has_no_rule),
 		cmocka_unit_test(segments_are_taken_in_the_order_of_the_file),
 		cmocka_unit_test(segments_that_share_bytes_of_the_file_are_told_once),
