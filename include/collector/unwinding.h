@@ -66,7 +66,9 @@ void unwinding_publish(struct unwinding *unwinding, struct process *process, uin
  * result as far as it went. */
 int unwinding_walk(struct unwinding *unwinding, struct process *process, struct mapping_set *mappings,
 		   const struct stack_copy_record *copy, bool is_last, uint64_t now_ns, struct host_walk_result *ret);
-/* Changes whenever a walk that answered -EAGAIN may go further. */
+/* Changes whenever a walk that answered -EAGAIN, and lacked the table of this slot, may go further. */
+uint32_t unwinding_slot_version(const struct unwinding *unwinding, uint32_t slot);
+/* Changes with each table. */
 uint64_t unwinding_version(const struct unwinding *unwinding);
 
 /* What the resolver says; the descriptor is borrowed (-1: none). */

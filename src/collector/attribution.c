@@ -31,6 +31,8 @@ struct waiting {
 	struct sample_key key;	      /* but for the user stack */
 	struct mapping_set *mappings; /* of the sample's moment, held; NULL: not known yet */
 	uint64_t deadline_ns;
+	/* Whose table its walk lacked, and the version of that then. */
+	uint32_t lacking_slot, slot_version;
 };
 struct waiting_vec VEC(struct waiting);
 
@@ -54,7 +56,6 @@ struct attribution {
 	struct scanned_vec scans; /* in the order in which they came */
 	struct map copies;	  /* id -> struct stack_copy_record *, ours */
 	size_t copy_bytes;
-	uint64_t tables_version; /* of the unwinding when all that waited was last tried */
 };
 
 int attribution_new(const struct attribution_options *options, struct attribution **ret)
@@ -205,6 +206,7 @@ struct moment {
 	struct mapping_set *mappings; /* borrowed; NULL: none are known */
 	bool is_last;		      /* what is missing will not come */
 	uint64_t now_ns;
+	uint32_t lacking_slot; /* of a walk that has to wait */
 };
 
 /* The word of one frame: an address in a file becomes the file and the offset in it. false: the address is in no
@@ -261,7 +263,7 @@ static enum loss loss_of(int err)
 }
 
 /* Walks the copy of a stack that the kernel could not walk. -EAGAIN: not yet. */
-static int walk_copy(struct attribution *attribution, const struct moment *moment, const struct sample_record *sample,
+static int walk_copy(struct attribution *attribution, struct moment *moment, const struct sample_record *sample,
 		     uint64_t *words, struct stored_stack *ret)
 {
 	const struct stack_copy_record *copy = find_copy(attribution, sample->user);
@@ -278,6 +280,7 @@ static int walk_copy(struct attribution *attribution, const struct moment *momen
 	}
 	err = unwinding_walk(attribution->unwinding, moment->process, moment->mappings, copy, moment->is_last,
 			     moment->now_ns, &walked);
+	moment->lacking_slot = walked.lacking_slot;
 	if (err)
 		return err;
 	*ret = (struct stored_stack){.end = (uint8_t)walked.end};
@@ -285,8 +288,8 @@ static int walk_copy(struct attribution *attribution, const struct moment *momen
 	return 0;
 }
 
-static int store_user_stack(struct attribution *attribution, const struct moment *moment,
-			    const struct sample_record *sample, uint32_t *ret_id, uint8_t *ret_end)
+static int store_user_stack(struct attribution *attribution, struct moment *moment, const struct sample_record *sample,
+			    uint32_t *ret_id, uint8_t *ret_end)
 {
 	uint64_t words[MAX_USER_FRAMES];
 	const struct stack_record *record;
@@ -349,8 +352,8 @@ static int make_key(struct attribution *attribution, struct process *process, co
 }
 
 /* false: what its stack needs is not there yet; nothing was counted. */
-static bool store_sample(struct attribution *attribution, const struct moment *moment,
-			 const struct sample_record *sample, struct sample_key *key)
+static bool store_sample(struct attribution *attribution, struct moment *moment, const struct sample_record *sample,
+			 struct sample_key *key)
 {
 	uint8_t end;
 	int err = store_user_stack(attribution, moment, sample, &key->user_stack, &end);
@@ -374,6 +377,13 @@ static bool is_unscanned(const struct process *process, const struct sample_reco
 	return process->needs_scan && sample->user;
 }
 
+/* Until there is something new to walk by. */
+static void await_table(const struct attribution *attribution, const struct moment *moment, struct waiting *waiting)
+{
+	waiting->lacking_slot = moment->lacking_slot;
+	waiting->slot_version = unwinding_slot_version(attribution->unwinding, moment->lacking_slot);
+}
+
 /* Stores the sample, or lets it wait for its process' mappings, or for the tables of its stack. */
 static void store_or_wait(struct attribution *attribution, struct sample_key *key, const struct sample_record *sample,
 			  uint64_t now_ns)
@@ -394,7 +404,10 @@ static void store_or_wait(struct attribution *attribution, struct sample_key *ke
 	*waiting = (struct waiting){.sample = *sample,
 				    .key = *key,
 				    .deadline_ns = now_ns + (awaits_scan ? SCAN_PATIENCE_NS : UNWINDING_PATIENCE_NS)};
-	if (!awaits_scan && process->mappings)
+	if (awaits_scan)
+		return;
+	await_table(attribution, &moment, waiting);
+	if (process->mappings)
 		waiting->mappings = mapping_set_ref(process->mappings);
 }
 
@@ -453,8 +466,10 @@ static bool keeps_waiting(struct attribution *attribution, struct waiting *waiti
 		else
 			moment.is_last = true;
 	}
-	if (!store_sample(attribution, &moment, &waiting->sample, &waiting->key))
+	if (!store_sample(attribution, &moment, &waiting->sample, &waiting->key)) {
+		await_table(attribution, &moment, waiting);
 		return true;
+	}
 	mapping_set_unref(waiting->mappings);
 	return false;
 }
@@ -463,20 +478,17 @@ static bool keeps_waiting(struct attribution *attribution, struct waiting *waiti
 static void store_waiting(struct attribution *attribution, uint64_t now_ns)
 {
 	struct waiting_vec *waiting = &attribution->waiting;
-	uint64_t version = attribution->unwinding ? unwinding_version(attribution->unwinding) : 0;
-	bool has_news = version != attribution->tables_version;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < waiting->len; i++) {
 		struct waiting *one = &waiting->items[i];
-		/* A walk is tried again only when there is something new to walk by. */
-		bool is_idle = one->mappings && !has_news && now_ns < one->deadline_ns;
+		bool is_idle = one->mappings && now_ns < one->deadline_ns &&
+			       one->slot_version == unwinding_slot_version(attribution->unwinding, one->lacking_slot);
 
 		if (is_idle || keeps_waiting(attribution, one, now_ns))
 			waiting->items[kept++] = *one;
 	}
 	waiting->len = kept;
-	attribution->tables_version = version;
 }
 
 static int by_time(const void *a, const void *b)

@@ -65,6 +65,7 @@ struct unwinding {
 	struct host_walk *walk;
 	struct map by_id; /* uint32_t -> struct table_object * */
 	struct table_object **by_slot;
+	uint32_t *slot_versions;
 	struct table_object_vec wanted;
 	struct published_vec published;
 	struct unwind_mapping_vec mappings; /* scratch */
@@ -110,7 +111,8 @@ int unwinding_new(const struct unwinding_options *options, struct unwinding **re
 	vec_init(&unwinding->published, UNWIND_MAX_PROCESSES);
 	vec_init(&unwinding->mappings, UNWIND_MAX_MAPPINGS);
 	unwinding->by_slot = calloc(UNWIND_MAX_OBJECTS, sizeof(struct table_object *));
-	if (!unwinding->by_slot)
+	unwinding->slot_versions = calloc(UNWIND_MAX_OBJECTS, sizeof(uint32_t));
+	if (!unwinding->by_slot || !unwinding->slot_versions)
 		goto fail;
 	memory.add_segment = add_segment;
 	memory.evicted = on_evicted;
@@ -147,6 +149,7 @@ void unwinding_free(struct unwinding *unwinding)
 	host_walk_free(unwinding->walk);
 	row_store_free(unwinding->store);
 	free(unwinding->by_slot);
+	free(unwinding->slot_versions);
 	free(unwinding);
 }
 
@@ -235,12 +238,20 @@ static void want(struct unwinding *unwinding, struct table_object *object, uint3
 	object->wanted_ns = now_ns;
 }
 
+/* Walks that lacked the object's table may be tried again. */
+static void tell_news(struct unwinding *unwinding, const struct table_object *object)
+{
+	unwinding->version++;
+	if (object->slot != UNWIND_NO_OBJECT)
+		unwinding->slot_versions[object->slot]++;
+}
+
 static void give_up(struct unwinding *unwinding, struct table_object *object, uint64_t now_ns)
 {
 	object->state = TABLE_NONE;
 	if (object->slot != UNWIND_NO_OBJECT)
 		row_store_publish_none(unwinding->store, object->slot, now_ns);
-	unwinding->version++;
+	tell_news(unwinding, object);
 }
 
 /* --- processes ---------------------------------------------------------------------------------------------------- */
@@ -420,6 +431,11 @@ int unwinding_walk(struct unwinding *unwinding, struct process *process, struct 
 	return -EAGAIN;
 }
 
+uint32_t unwinding_slot_version(const struct unwinding *unwinding, uint32_t slot)
+{
+	return slot < UNWIND_MAX_OBJECTS ? unwinding->slot_versions[slot] : 0;
+}
+
 uint64_t unwinding_version(const struct unwinding *unwinding)
 {
 	return unwinding->version;
@@ -459,12 +475,12 @@ static bool publish_waiting(struct unwinding *unwinding, uint64_t now_ns)
 	if (!err) {
 		entry->state = TABLE_LOADED;
 		unwinding->stats.tables_made++;
+		tell_news(unwinding, entry);
 	} else if (entry) {
 		give_up(unwinding, entry, now_ns);
 		unwinding->stats.tables_failed++;
 		log_write(LOG_DEBUG, MODULE, "unwind table of object %u not published: %s", entry->id, err_name(err));
 	}
-	unwinding->version++;
 	drop_waiting(unwinding);
 	return true;
 }
@@ -481,7 +497,7 @@ static void share(struct unwinding *unwinding, struct table_object *entry, uint3
 	entry->same_as = owner;
 	entry->state = TABLE_LOADED;
 	unwinding->sharing_version++; /* whoever maps it is published anew */
-	unwinding->version++;
+	tell_news(unwinding, entry);
 }
 
 static bool is_settled(const struct unwinding *unwinding, uint32_t id)
