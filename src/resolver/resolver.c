@@ -38,6 +38,7 @@ struct resolver {
 	struct ksyms *ksyms;
 	bool has_ksyms;
 	bool made_table; /* just now */
+	int table_nice;	 /* priority while a table is made */
 	int usage_fd;
 };
 
@@ -54,6 +55,12 @@ static int parse_object(struct resolver *resolver, uint32_t id)
 	return channel_send(resolver->channel, MESSAGE_PARSED, 0, &after, sizeof(after), -1);
 }
 
+/* RLIMIT_NICE counts the other way round (getrlimit(2)). */
+static rlim_t nice_limit(int nice)
+{
+	return (rlim_t)(20 - nice);
+}
+
 static int on_start(struct resolver *resolver, const struct message *message)
 {
 	const struct message_start *start = message->payload;
@@ -61,7 +68,10 @@ static int on_start(struct resolver *resolver, const struct message *message)
 	int err;
 
 	resolver->usage_fd = usage_open();
-	/* What is hostile here gets no more than an ordinary share of a CPU. */
+	/* What is hostile here gets no more than an ordinary share of a CPU; but for tables, whose making the collector
+	 * paces: they are made as the collector itself runs, or a busy machine would wait for them for seconds. */
+	resolver->table_nice = getpriority(PRIO_PROCESS, 0);
+	setrlimit(RLIMIT_NICE, &(struct rlimit){nice_limit(resolver->table_nice), nice_limit(resolver->table_nice)});
 	setpriority(PRIO_PROCESS, 0, 0);
 	err = confine_resolver(start->memory_bytes);
 	if (err)
@@ -81,7 +91,10 @@ static int on_kernel_symbols(struct resolver *resolver, struct message *message)
 	resolver->has_ksyms = false;
 	if (symbols->err || message->fd < 0)
 		return 0;
+	/* The kernel's own text, and the first tables wait behind it. */
+	setpriority(PRIO_PROCESS, 0, resolver->table_nice);
 	err = ksyms_read(resolver->ksyms, message->fd, &is_restricted, &bad);
+	setpriority(PRIO_PROCESS, 0, 0);
 	if (err)
 		log_write(LOG_WARN, MODULE, "kernel symbols unreadable, kernel frames stay unnamed: %s", err_name(err));
 	resolver->has_ksyms = !err && !is_restricted;
@@ -162,7 +175,9 @@ static int on_make_table(struct resolver *resolver, const struct message *messag
 	err = channel_send(resolver->channel, MESSAGE_PARSING, 0, &parsing, sizeof(parsing), -1);
 	if (err)
 		return err;
+	setpriority(PRIO_PROCESS, 0, resolver->table_nice);
 	table.err = make_table(resolver, request->debug, &table, &fd);
+	setpriority(PRIO_PROCESS, 0, 0);
 	table.cpu_ns = own_cpu_ns() - began_ns;
 	err = channel_send(resolver->channel, MESSAGE_PARSED, 0, &parsed, sizeof(parsed), -1);
 	resolver->made_table = true;
