@@ -38,8 +38,8 @@ struct unwinding_options {
 	void (*want_object)(void *ctx, struct object *object, struct process *process, const struct mapping *mapping);
 	/* Asks for the debug file of a build id, in the object's own root or the host's. Returns its object, which is
 	 * opened then; NULL: no. */
-	const struct object *(*want_debug)(void *ctx, const struct object *object, const struct message_table *table,
-					   bool in_host_root);
+	const struct object *(*want_debug)(void *ctx, const struct object *object, const uint8_t *build_id,
+					   uint32_t build_id_len, bool in_host_root);
 	/* Asks for a table; unwinding_table() is told what came of it. `debug` may be 0. -errno: not now. */
 	int (*make_table)(void *ctx, const struct object *object, uint32_t page, uint32_t debug);
 	void *ctx;

@@ -128,23 +128,23 @@ static void want_object(void *ctx, struct object *object, struct process *proces
 }
 
 /* By build id alone: nothing that a file says is a path. */
-static const struct object *want_debug(void *ctx, const struct object *object, const struct message_table *table,
-				       bool in_host_root)
+static const struct object *want_debug(void *ctx, const struct object *object, const uint8_t *build_id,
+				       uint32_t build_id_len, bool in_host_root)
 {
 	struct collector *collector = ctx;
 	struct message_open_object request = {.mnt_ns = in_host_root ? collector->own_mnt_ns : object->mnt_ns};
 	struct process *others[OPEN_CANDIDATES];
 	struct object_identity identity = {
-		.mnt_ns = request.mnt_ns, .build_id = table->build_id, .build_id_len = table->build_id_len};
+		.mnt_ns = request.mnt_ns, .build_id = build_id, .build_id_len = build_id_len};
 	char path[64 + 2 * BUILD_ID_MAX];
 	struct object *debug;
 	size_t len, n;
 
-	if (table->build_id_len < 2 || (in_host_root && object->mnt_ns == collector->own_mnt_ns))
+	if (build_id_len < 2 || (in_host_root && object->mnt_ns == collector->own_mnt_ns))
 		return NULL;
-	len = (size_t)snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%02x/", table->build_id[0]);
-	for (uint32_t i = 1; i < table->build_id_len; i++)
-		len += (size_t)snprintf(path + len, sizeof(path) - len, "%02x", table->build_id[i]);
+	len = (size_t)snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%02x/", build_id[0]);
+	for (uint32_t i = 1; i < build_id_len; i++)
+		len += (size_t)snprintf(path + len, sizeof(path) - len, "%02x", build_id[i]);
 	snprintf(path + len, sizeof(path) - len, ".debug");
 	identity.path = path;
 	debug = object_table_get(collector->objects, object_table_add(collector->objects, &identity));

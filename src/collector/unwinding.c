@@ -43,8 +43,10 @@ struct table_object {
 	uint32_t misses, misses_seen; /* of walks that lacked it; the kernel's as of the last look */
 	uint32_t processes;	      /* that were published with it */
 	uint64_t wanted_ns;
-	uint32_t debug;	      /* object of its debug file; 0: none */
-	uint32_t debug_tries; /* roots in which that was looked for */
+	/* Its debug file, which may tell more: another object; 0: none. */
+	uint32_t debug, debug_tries; /* … roots in which that was looked for */
+	uint32_t build_id_len;
+	uint8_t build_id[BUILD_ID_MAX];
 };
 
 /* A process that was published, and the objects that it was published with. */
@@ -74,6 +76,7 @@ struct unwinding {
 	struct message_table waiting;
 	struct memfd_map waiting_bytes;
 	uint64_t version, sharing_version;
+	struct table_object_vec with_debug; /* those with a debug file that is being opened */
 	uint64_t next_epoch_ns, next_sweep_ns, next_misses_ns;
 	int64_t tokens_ns; /* of CPU time for making tables */
 	uint64_t tokens_from_ns;
@@ -108,6 +111,7 @@ int unwinding_new(const struct unwinding_options *options, struct unwinding **re
 	unwinding->tokens_ns = UNWINDING_BURST_NS;
 	map_init(&unwinding->by_id, sizeof(uint32_t), sizeof(struct table_object *), MAX_TABLE_OBJECTS);
 	vec_init(&unwinding->wanted, MAX_TABLE_OBJECTS);
+	vec_init(&unwinding->with_debug, MAX_TABLE_OBJECTS);
 	vec_init(&unwinding->published, UNWIND_MAX_PROCESSES);
 	vec_init(&unwinding->mappings, UNWIND_MAX_MAPPINGS);
 	unwinding->by_slot = calloc(UNWIND_MAX_OBJECTS, sizeof(struct table_object *));
@@ -141,6 +145,7 @@ void unwinding_free(struct unwinding *unwinding)
 		free(*(struct table_object **)value);
 	map_release(&unwinding->by_id);
 	vec_release(&unwinding->wanted);
+	vec_release(&unwinding->with_debug);
 	vec_for_each (&unwinding->published, entry)
 		free(entry->objects);
 	vec_release(&unwinding->published);
@@ -443,12 +448,42 @@ uint64_t unwinding_version(const struct unwinding *unwinding)
 
 /* --- tables ------------------------------------------------------------------------------------------------------- */
 
+static bool is_open(const struct unwinding *unwinding, uint32_t id)
+{
+	const struct object *object = object_table_get(unwinding->options.objects, id);
+
+	return object && object->state == OBJECT_OPEN && !(object->flags & OBJECT_QUARANTINED);
+}
+
+static void seek_debug_file(struct unwinding *unwinding, struct table_object *entry);
+
+/* Its objects' tables are made again, or it is looked for elsewhere. */
+static void debug_file_changed(struct unwinding *unwinding, const struct object *debug)
+{
+	struct table_object_vec *seeking = &unwinding->with_debug;
+
+	for (size_t i = 0; i < seeking->len;) {
+		struct table_object *entry = seeking->items[i];
+
+		if (entry->debug != debug->id) {
+			i++;
+			continue;
+		}
+		seeking->items[i] = seeking->items[--seeking->len];
+		if (debug->state == OBJECT_OPEN && entry->state != TABLE_ASKED)
+			want_again(unwinding, entry);
+		else if (debug->state == OBJECT_FAILED)
+			seek_debug_file(unwinding, entry);
+	}
+}
+
 void unwinding_object_changed(struct unwinding *unwinding, const struct object *object, uint64_t now_ns)
 {
 	struct table_object *entry = find_object(unwinding, object->id);
 
 	if (entry && object->state == OBJECT_FAILED && !entry->same_as)
 		give_up(unwinding, entry, now_ns);
+	debug_file_changed(unwinding, object);
 }
 
 static void drop_waiting(struct unwinding *unwinding)
@@ -465,6 +500,9 @@ static bool publish_waiting(struct unwinding *unwinding, uint64_t now_ns)
 	int err = -ENOENT;
 
 	if (entry && entry->slot != UNWIND_NO_OBJECT) {
+		/* With the debug file's help it replaces what was published without. */
+		if (entry->state == TABLE_ASKED && is_open(unwinding, entry->debug))
+			row_store_publish_none(unwinding->store, entry->slot, now_ns);
 		err = unwind_table_read(unwinding->waiting_bytes.bytes, unwinding->waiting_bytes.len,
 					unwinding->options.machine, &table);
 		if (!err)
@@ -500,36 +538,23 @@ static void share(struct unwinding *unwinding, struct table_object *entry, uint3
 	tell_news(unwinding, entry);
 }
 
-static bool is_settled(const struct unwinding *unwinding, uint32_t id)
+/* Of a table that covers little: a debug file may have more. First in the process' own root, then in the host's. When
+ * it is open the table is made again. */
+static void seek_debug_file(struct unwinding *unwinding, struct table_object *entry)
 {
-	const struct object *object = object_table_get(unwinding->options.objects, id);
+	const struct object *object = object_table_get(unwinding->options.objects, entry->id), *debug = NULL;
+	struct table_object **slot;
 
-	return !object || object->state == OBJECT_OPEN || object->state == OBJECT_FAILED;
-}
-
-static bool is_open(const struct unwinding *unwinding, uint32_t id)
-{
-	const struct object *object = object_table_get(unwinding->options.objects, id);
-
-	return object && object->state == OBJECT_OPEN && !(object->flags & OBJECT_QUARANTINED);
-}
-
-/* A table that covers little, of a file that may have a debug file: is that worth another try? First in the process'
- * own root, then in the host's. */
-static bool try_debug_file(struct unwinding *unwinding, struct table_object *entry, const struct message_table *table)
-{
-	const struct object *object = object_table_get(unwinding->options.objects, entry->id);
-	const struct object *debug = NULL;
-
-	if (!table->wants_debug || is_open(unwinding, entry->debug))
-		return false;
 	while (!debug && entry->debug_tries < 2)
-		debug = unwinding->options.want_debug(unwinding->options.ctx, object, table, entry->debug_tries++);
-	if (!debug)
-		return false;
+		debug = unwinding->options.want_debug(unwinding->options.ctx, object, entry->build_id,
+						      entry->build_id_len, entry->debug_tries++);
+	slot = debug ? vec_push(&unwinding->with_debug) : NULL;
+	if (!slot)
+		return;
+	*slot = entry;
 	entry->debug = debug->id;
-	want_again(unwinding, entry);
-	return entry->state == TABLE_WANTED;
+	if (debug->state != OBJECT_WANTED) /* another object's, and settled long ago */
+		debug_file_changed(unwinding, debug);
 }
 
 void unwinding_table(struct unwinding *unwinding, const struct message_table *table, int fd, uint64_t now_ns)
@@ -541,8 +566,11 @@ void unwinding_table(struct unwinding *unwinding, const struct message_table *ta
 	unwinding->asked = NULL;
 	unwinding->tokens_ns -= (int64_t)table->cpu_ns;
 	unwinding->stats.making_cpu_ns += table->cpu_ns;
-	if (try_debug_file(unwinding, entry, table))
-		return;
+	if (table->wants_debug && !entry->debug_tries) {
+		entry->build_id_len = table->build_id_len;
+		memcpy(entry->build_id, table->build_id, sizeof(entry->build_id));
+		seek_debug_file(unwinding, entry);
+	}
 	if (table->err) {
 		log_write(LOG_DEBUG, MODULE, "no unwind table of object %u: %s", entry->id, err_name(table->err));
 		give_up(unwinding, entry, now_ns);
@@ -594,7 +622,7 @@ static struct table_object *take_most_urgent(struct unwinding *unwinding, uint64
 			give_up(unwinding, entry, now_ns);
 			continue;
 		}
-		if (object->state == OBJECT_OPEN && is_settled(unwinding, entry->debug) &&
+		if (object->state == OBJECT_OPEN &&
 		    (best == SIZE_MAX || urgency(entry, now_ns) > urgency(wanted->items[best], now_ns)))
 			best = i;
 		i++;

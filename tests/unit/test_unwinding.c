@@ -64,15 +64,21 @@ static void want_object(void *ctx, struct object *object, struct process *proces
 	f->objects_wanted++;
 }
 
-static const struct object *want_debug(void *ctx, const struct object *object, const struct message_table *table,
-				       bool in_host_root)
+static const struct object *want_debug(void *ctx, const struct object *object, const uint8_t *build_id,
+				       uint32_t build_id_len, bool in_host_root)
 {
 	struct fixture *f = ctx;
 
+	struct object *debug = object_table_get(f->objects, f->debug_object);
+
 	(void)object;
-	(void)table;
+	assert_int_equal(build_id_len, 2);
+	assert_int_equal(build_id[0], 0xab);
 	f->debugs_wanted++;
-	return in_host_root ? NULL : object_table_get(f->objects, f->debug_object);
+	if (in_host_root)
+		return NULL;
+	debug->state = debug->state == OBJECT_UNSEEN ? OBJECT_WANTED : debug->state;
+	return debug;
 }
 
 static int make_table(void *ctx, const struct object *object, uint32_t page, uint32_t debug)
@@ -452,45 +458,53 @@ static void two_objects_that_are_one_file_share_a_table(void **state)
 	f->process.mappings = own;
 }
 
-static void a_debug_file_is_tried_where_little_is_covered(void **state)
+/* Of a file whose CFI covers little. */
+static const struct message_table little = {.object = 1, .wants_debug = 1, .build_id_len = 2, .build_id = {0xab, 0xcd}};
+
+static void ask_for_little(struct fixture *f)
 {
 	struct host_walk_result result;
-	struct fixture *f = *state;
 
 	f->debug_object = add_object(f, "/usr/lib/debug/.build-id/ab/cd.debug");
 	open_object(f, 1);
 	walk(f, false, &result);
 	pass(f, NSEC_PER_MSEC);
 	assert_int_equal(f->debug, 0);
-	answer(f, (struct message_table){.object = 1, .wants_debug = 1, .build_id_len = 2});
+	answer(f, little);
 	assert_int_equal(f->debugs_wanted, 1);
+	/* What there is serves for the time being. */
+	assert_int_equal(walk(f, false, &result), 0);
+	assert_int_equal(result.end, UNWIND_END_ROOT);
 	pass(f, NSEC_PER_MSEC);
-	assert_int_equal(f->tables_wanted, 1); /* it is not open yet */
+	assert_int_equal(f->tables_wanted, 1);
+}
+
+static void a_table_that_covers_little_is_made_again_with_the_debug_file(void **state)
+{
+	struct host_walk_result result;
+	struct fixture *f = *state;
+
+	ask_for_little(f);
 	open_object(f, f->debug_object);
+	unwinding_object_changed(f->unwinding, object_table_get(f->objects, f->debug_object), f->now_ns);
 	pass(f, NSEC_PER_MSEC);
 	assert_int_equal(f->tables_wanted, 2);
 	assert_int_equal(f->debug, f->debug_object);
 	answer(f, (struct message_table){.object = 1});
 	assert_int_equal(walk(f, false, &result), 0);
+	assert_int_equal(result.end, UNWIND_END_ROOT);
 }
 
-static void without_a_debug_file_the_first_table_serves(void **state)
+static void a_debug_file_is_looked_for_in_two_roots(void **state)
 {
-	struct host_walk_result result;
 	struct fixture *f = *state;
 
-	f->debug_object = add_object(f, "/usr/lib/debug/.build-id/ab/cd.debug");
-	open_object(f, 1);
-	walk(f, false, &result);
-	pass(f, NSEC_PER_MSEC);
-	answer(f, (struct message_table){.object = 1, .wants_debug = 1, .build_id_len = 2});
+	ask_for_little(f);
 	object_table_get(f->objects, f->debug_object)->state = OBJECT_FAILED;
+	unwinding_object_changed(f->unwinding, object_table_get(f->objects, f->debug_object), f->now_ns);
+	assert_int_equal(f->debugs_wanted, 2);
 	pass(f, NSEC_PER_MSEC);
-	assert_int_equal(f->debug, 0);
-	answer(f, (struct message_table){.object = 1, .wants_debug = 1, .build_id_len = 2});
-	assert_int_equal(f->debugs_wanted, 2); /* the host's root has none either */
-	assert_int_equal(walk(f, false, &result), 0);
-	assert_int_equal(result.end, UNWIND_END_ROOT);
+	assert_int_equal(f->tables_wanted, 1);
 }
 
 static void of_too_many_mappings_those_of_files_are_published(void **state)
@@ -527,8 +541,8 @@ int main(void)
 		TEST(a_process_is_published_until_a_while_after_its_end),
 		TEST(a_process_is_published_anew_when_its_mappings_change),
 		TEST(two_objects_that_are_one_file_share_a_table),
-		TEST(a_debug_file_is_tried_where_little_is_covered),
-		TEST(without_a_debug_file_the_first_table_serves),
+		TEST(a_table_that_covers_little_is_made_again_with_the_debug_file),
+		TEST(a_debug_file_is_looked_for_in_two_roots),
 		TEST(of_too_many_mappings_those_of_files_are_published),
 	};
 
