@@ -40,6 +40,7 @@ const struct cfi_fde *cfi_fdes(const struct cfi *cfi, size_t *n);
 size_t cfi_bad_entries(const struct cfi *cfi);
 
 /* Rows of FDE number `index`, the first at its start, none at or behind its limit, each different from the one before.
- * -EBADMSG: its instructions are broken, or its CIE's are; no row was given then. */
+ * They tell of rbx (UNWIND_BX_SAME) in a small section where a CFA is counted from it. -EBADMSG: its instructions are
+ * broken, or its CIE's are; no row was given then. */
 int cfi_rows(struct cfi *cfi, size_t index, const struct row_sink *sink);
 size_t cfi_memory_bytes(const struct cfi *cfi);

@@ -59,7 +59,7 @@ struct cfi_section {
 
 void cfi_section_release(struct cfi_section *section);
 /* A cursor at `at` with n bytes, and whatever else is at hand behind them. It is valid until CFI_WINDOWS - 1 other
- * windows were read. -EBADMSG: not within the section, or n is over CFI_MAX_READ; -EIO, -ENOMEM. */
+ * windows were read. -EBADMSG: not within the section, or n is 0 or over CFI_MAX_READ; -EIO, -ENOMEM. */
 int cfi_section_read(struct cfi_section *section, uint64_t at, uint64_t n, struct cursor *ret);
 size_t cfi_section_memory_bytes(const struct cfi_section *section);
 
@@ -91,6 +91,7 @@ struct cfi_cfa {
 /* What the instructions have said so far. */
 struct cfi_state {
 	struct cfi_cfa cfa;
+	int64_t cfa_offset; /* of the last CFA that was a register and an offset */
 	struct cfi_register sp, fp, ra, bx;
 };
 

@@ -145,24 +145,30 @@ static int restore_register(struct cfi_program *program, uint64_t reg)
 
 static int set_cfa(struct cfi_program *program, uint64_t reg, int64_t offset)
 {
-	program->state.cfa = (struct cfi_cfa){.kind = UNWIND_CFA_REGISTER, .reg = reg, .offset = offset};
+	struct cfi_state *state = &program->state;
+
+	state->cfa_offset = offset;
+	state->cfa = (struct cfi_cfa){.kind = UNWIND_CFA_REGISTER, .reg = reg, .offset = offset};
 	program->is_changed = true;
 	return 0;
 }
 
-/* One of the two, which is good only while the CFA is a register and an offset. */
+/* One of the two. DWARF allows it only while the CFA is a register and an offset; hand-written code (libgcrypt) follows
+ * an expression with it and means what libgcc makes of it: the offset from before the expression still holds. */
 static int set_cfa_register(struct cfi_program *program, uint64_t reg)
 {
-	const struct cfi_cfa *cfa = &program->state.cfa;
-
-	return cfa->kind == UNWIND_CFA_REGISTER ? set_cfa(program, reg, cfa->offset) : -EBADMSG;
+	return program->state.cfa.kind ? set_cfa(program, reg, program->state.cfa_offset) : -EBADMSG;
 }
 
+/* And here the expression stays. */
 static int set_cfa_offset(struct cfi_program *program, int64_t offset)
 {
-	const struct cfi_cfa *cfa = &program->state.cfa;
+	struct cfi_state *state = &program->state;
 
-	return cfa->kind == UNWIND_CFA_REGISTER ? set_cfa(program, cfa->reg, offset) : -EBADMSG;
+	if (state->cfa.kind == UNWIND_CFA_REGISTER)
+		return set_cfa(program, state->cfa.reg, offset);
+	state->cfa_offset = offset;
+	return state->cfa.kind ? 0 : -EBADMSG;
 }
 
 static int set_cfa_expression(struct cfi_program *program, struct cursor expression)

@@ -66,7 +66,7 @@ int cfi_section_read(struct cfi_section *section, uint64_t at, uint64_t n, struc
 {
 	struct cfi_window *window;
 
-	if (n > CFI_MAX_READ || at > section->size || n > section->size - at)
+	if (!n || n > CFI_MAX_READ || at > section->size || n > section->size - at)
 		return -EBADMSG;
 	window = find_window(section, at, n);
 	if (!window) {

@@ -333,6 +333,13 @@ static void expressions_become_rules_where_one_says_the_same(void **state)
 		{"lazy PLT, the return address elsewhere",
 		 CODE(DEF_CFA_EXPRESSION(LAZY_PLT(11)), OFFSET(RIP, 2)),
 		 {ROW(0, UNSUPPORTED)}},
+		{"a register behind an expression: the offset from before it",
+		 CODE(DEF_CFA_OFFSET(56), DEF_CFA_EXPRESSION(BREG(RSP, 24), DEREF), ADVANCE(1), DEF_CFA_REGISTER(RSP)),
+		 {DEREF_SP(24, 0), ROW(1, SP(56))}},
+		{"an offset behind an expression, which stays",
+		 CODE(DEF_CFA_EXPRESSION(BREG(RSP, 24), DEREF), ADVANCE(1), DEF_CFA_OFFSET(16), ADVANCE(1),
+		      DEF_CFA_REGISTER(RBP)),
+		 {DEREF_SP(24, 0), ROW(2, CFA_FP(16))}},
 		{"lazy PLT, the frame pointer saved",
 		 CODE(DEF_CFA_EXPRESSION(LAZY_PLT(11)), OFFSET(RBP, 2)),
 		 {ROW(0, UNSUPPORTED)}},
@@ -349,8 +356,6 @@ static void broken_instructions_give_no_row(void **state)
 		{"unknown instruction", CODE(ADVANCE(1), 0x3f)},
 		{"state that was not remembered", CODE(ADVANCE(1), RESTORE_STATE)},
 		{"33 states", CODE(ADVANCE(1), REMEMBER, TWICE(TWICE(TWICE(TWICE(TWICE(REMEMBER))))))},
-		{"offset of an expression", CODE(DEF_CFA_EXPRESSION(BREG(R10, 8), DEREF), DEF_CFA_OFFSET(8))},
-		{"register of an expression", CODE(DEF_CFA_EXPRESSION(LAZY_PLT(11)), DEF_CFA_REGISTER(RBP))},
 		{"cut operand", CODE(ADVANCE(1), 0x0c, RSP)},
 		{"cut number", CODE(ADVANCE(1), 0x0e, 0x80)},
 		{"cut address", CODE(ADVANCE(1), 0x01, 0, 0)},
@@ -379,6 +384,41 @@ static void thirty_two_states_are_remembered(void **state)
 
 	(void)state;
 	check_programs(EM_X86_64, cases, LENGTH(cases));
+}
+
+/* As the dynamic linker's, whose lazy binding counts its CFA from rbx. */
+static void rbx_is_told_of_where_a_cfa_needs_it(void **state)
+{
+	static const uint8_t saves[] = {ADVANCE(1),	    DEF_CFA_OFFSET(16), OFFSET(RBX, 2),
+					ADVANCE(4),	    DEF_CFA(RBP, 16),	ADVANCE(4),
+					REGISTER(RBX, R10), ADVANCE(4),		DEF_CFA(R10, 0)};
+	static const uint8_t needs[] = {ADVANCE(4), DEF_CFA(RBX, 16)};
+	const struct row told[MAX_ROWS] = {ROW(0, SP(8), .reg = UNWIND_BX_SAME), ROW(1, SP(16), .reg = 2),
+					   ROW(5, CFA_FP(16), .reg = 2), ROW(9, CFA_FP(16)),
+					   ROW(13, CFA_REGISTER(R10, 0))};
+	const struct row not_told[MAX_ROWS] = {ROW(0, SP(8)), ROW(1, SP(16)), ROW(5, CFA_FP(16)),
+					       ROW(13, CFA_REGISTER(R10, 0))};
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		bool is_needed = round > 0, is_long = round > 1;
+		struct opened opened;
+		struct frame frame;
+		struct found found;
+		size_t cie;
+
+		frame_init(&frame, false);
+		cie = put_plain_cie(&frame);
+		put_fde(&frame, cie, T, 0x20, saves, sizeof(saves));
+		if (is_needed)
+			put_fde(&frame, cie, T + 0x40, 0x20, needs, sizeof(needs));
+		for (size_t i = 0; i < (is_long ? 65536 / 4 : 0); i++)
+			put_uint(&frame, 0, 4);
+		opened = frame_open(&frame);
+		assert_int_equal(find_rows(opened.cfi, 0, &found), 0);
+		check_rows(is_needed ? "needed" : "not needed", is_needed && !is_long ? told : not_told, &found);
+		close_opened(&opened);
+	}
 }
 
 static void rows_end_with_the_sink(void **state)
@@ -1147,6 +1187,7 @@ int main(void)
 		cmocka_unit_test(expressions_become_rules_where_one_says_the_same),
 		cmocka_unit_test(broken_instructions_give_no_row),
 		cmocka_unit_test(thirty_two_states_are_remembered),
+		cmocka_unit_test(rbx_is_told_of_where_a_cfa_needs_it),
 		cmocka_unit_test(rows_end_with_the_sink),
 		cmocka_unit_test(cie_of_every_form_is_read),
 		cmocka_unit_test(fde_addresses_of_every_encoding_are_read),
