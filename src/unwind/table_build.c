@@ -26,10 +26,10 @@
 #include "unwind/go_rows.h"
 
 #define MAX_PADDING 15	     /* bytes between functions that are aligned to 16 */
-#define MAX_SCAN (4u << 20)  /* bytes of code that are scanned as one */
+#define MAX_SCAN (4u << 20)  /* bytes of code that are scanned of one file: a second's work */
 #define MUCH_CODE (1u << 20) /* a gap that is looked at first: does it need a scan at all? */
 #define LOOKS 4		     /* at places of it */
-#define LOOK_BYTES 4096u
+#define LOOK_BYTES (64u << 10)
 #define MAX_ENTRY 64 /* bytes of code at a program's entry, if nothing tells */
 #define MAX_PIECES 65536
 #define MAX_NAME 4096 /* of a symbol, of which the end matters */
@@ -55,6 +55,7 @@ struct build {
 	struct go_rows *go;
 	struct symtab *symtab; /* read when the first code is scanned */
 	struct va_vec starts;  /* of the functions that are being scanned, where symbols tell */
+	uint64_t scanned;
 	struct table_writer *writer;
 	struct table_coverage coverage;
 	/* The row that was given last. */
@@ -461,8 +462,10 @@ static int looks_like_frame_pointers(const struct build *build, uint64_t start, 
 {
 	const struct piece *piece = build->piece;
 	uint64_t step = (limit - start) / LOOKS;
-	uint8_t bytes[LOOKS * LOOK_BYTES];
+	auto_free uint8_t *bytes = malloc((size_t)LOOKS * LOOK_BYTES);
 
+	if (!bytes)
+		return -ENOMEM;
 	for (size_t i = 0; i < LOOKS; i++) {
 		int err = io_pread_exact(elf_file_fd(build->file), bytes + i * LOOK_BYTES, LOOK_BYTES,
 					 piece->file_off + (start - piece->start) + i * step);
@@ -470,7 +473,7 @@ static int looks_like_frame_pointers(const struct build *build, uint64_t start, 
 		if (err)
 			return err;
 	}
-	*ret = code_keeps_frame_pointers(elf_file_machine(build->file), bytes, sizeof(bytes));
+	*ret = code_keeps_frame_pointers(elf_file_machine(build->file), bytes, (size_t)LOOKS * LOOK_BYTES);
 	return 0;
 }
 
@@ -508,15 +511,10 @@ static int fill_from_code(struct build *build, uint64_t start, uint64_t limit)
 		return fill_from_entry(build, start, limit, entry);
 	if (limit - start >= MUCH_CODE)
 		err = looks_like_frame_pointers(build, start, limit, &has_frame_pointers);
-	if (!err && has_frame_pointers)
-		return put_row(build, SOURCE_NONE, start, &no_rule);
-	while (!err && start < limit) {
-		uint64_t next = limit - start < MAX_SCAN ? limit : start + MAX_SCAN;
-
-		err = scan(build, start, next);
-		start = next;
-	}
-	return err;
+	if (err || has_frame_pointers || limit - start > MAX_SCAN - build->scanned)
+		return err ? err : put_row(build, SOURCE_NONE, start, &no_rule);
+	build->scanned += limit - start;
+	return scan(build, start, limit);
 }
 
 /* Is what lies between two functions, or behind the last, too short to be anything else than padding? The last may be

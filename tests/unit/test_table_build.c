@@ -5,6 +5,7 @@
 
 #include "cfi_image.h"
 #include "elf/elf_file.h"
+#include "go_image.h"
 #include "unwind/table_build.h"
 #include "unwind_rows.h"
 
@@ -34,6 +35,13 @@ static void put_functions(struct frame *frame, const struct function *functions,
 	}
 }
 
+/* A frame in a file whose second section of code is no linkage table. */
+static void plain_init(struct frame *frame, bool is_debug_frame)
+{
+	frame_init(frame, is_debug_frame);
+	image_section(&frame->image, SECTION_PLT, ".fini", *image_shdr(&frame->image, SECTION_PLT));
+}
+
 static struct elf_file *open_fd(int fd)
 {
 	struct elf_file *file;
@@ -55,7 +63,7 @@ static struct elf_file *file_of(const struct function *functions, size_t n)
 {
 	struct frame frame;
 
-	frame_init(&frame, false);
+	plain_init(&frame, false);
 	put_functions(&frame, functions, n);
 	return frame_file(&frame);
 }
@@ -232,7 +240,7 @@ static void what_is_no_section_of_code_has_no_rule(void **state)
 	struct built built;
 
 	(void)state;
-	frame_init(&frame, false);
+	plain_init(&frame, false);
 	put_functions(&frame, functions, LENGTH(functions));
 	image_shdr(&frame.image, SECTION_TEXT)->sh_size = 0x800;
 	image_shdr(&frame.image, SECTION_PLT)->sh_flags = SHF_ALLOC;
@@ -255,7 +263,7 @@ static void segments_are_taken_in_the_order_of_the_file(void **state)
 	size_t cie;
 
 	(void)state;
-	frame_init(&frame, false);
+	plain_init(&frame, false);
 	put_functions(&frame, functions, LENGTH(functions));
 	/* .plt lies in front of .text in the file, behind it in memory. */
 	image_phdr(&frame.image, 0)->p_filesz = image_phdr(&frame.image, 0)->p_memsz = 0x1000;
@@ -288,7 +296,7 @@ static void segments_that_share_bytes_of_the_file_are_told_once(void **state)
 	struct built built;
 
 	(void)state;
-	frame_init(&frame, false);
+	plain_init(&frame, false);
 	put_functions(&frame, functions, LENGTH(functions));
 	put_fde(&frame, 0, OTHER_VA + 0x180, 0x20, code, sizeof(code));
 	*image_phdr(&frame.image, 1) = (Elf64_Phdr){.p_type = PT_LOAD,
@@ -348,8 +356,8 @@ static void debug_frame_fills_what_a_sparse_eh_frame_lacks(void **state)
 			struct built built;
 			int fd;
 
-			frame_init(&frame, false);
-			frame_init(&debug_frame, true);
+			plain_init(&frame, false);
+			plain_init(&debug_frame, true);
 			put_functions(&frame, cases[i].eh, 2);
 			put_functions(&debug_frame, debug_functions, LENGTH(debug_functions));
 			fd = frame_fd(&frame);
@@ -380,7 +388,7 @@ static void debug_file_of_another_machine_is_not_used(void **state)
 	struct built built;
 
 	(void)state;
-	frame_init(&debug_frame, true);
+	plain_init(&debug_frame, true);
 	put_functions(&debug_frame, functions, LENGTH(functions));
 	debug_frame.machine = EM_AARCH64;
 	debug = frame_file(&debug_frame);
@@ -400,8 +408,8 @@ static void section_that_is_no_cfi_is_passed_over(void **state)
 	int fd;
 
 	(void)state;
-	frame_init(&frame, false);
-	frame_init(&debug_frame, true);
+	plain_init(&frame, false);
+	plain_init(&debug_frame, true);
 	put_uint(&frame, 0x7fffffff, 4);
 	put_functions(&debug_frame, functions, LENGTH(functions));
 	fd = frame_fd(&frame);
@@ -439,7 +447,7 @@ static void large_file_is_built_window_by_window(void **state)
 	struct frame frame;
 
 	(void)state;
-	frame_init(&frame, false);
+	plain_init(&frame, false);
 	put_functions(&frame, functions, LENGTH(functions));
 	image_phdr(&frame.image, 0)->p_filesz = image_phdr(&frame.image, 0)->p_memsz = text_bytes;
 	image_shdr(&frame.image, SECTION_TEXT)->sh_size = text_bytes;
@@ -474,6 +482,199 @@ static void large_file_is_built_window_by_window(void **state)
 	elf_file_free(file);
 }
 
+/* --- code without CFI --------------------------------------------------------------------------------------------- */
+
+/* push rbx; sub rsp, 32; add rsp, 32; pop rbx; ret */
+#define FRAME_CODE 0x53, 0x48, 0x83, 0xec, 0x20, 0x48, 0x83, 0xc4, 0x20, 0x5b, 0xc3
+#define FRAME_BYTES 11
+#define FRAME_ROWS(at)                                                                                                 \
+	{(at), 8}, {(at) + 1, 16}, {(at) + 5, 48}, {(at) + 9, 16},                                                     \
+	{                                                                                                              \
+		(at) + 10, 8                                                                                           \
+	}
+
+static void put_code(struct frame *frame, uint64_t offset)
+{
+	memcpy(frame->image.bytes + IMAGE_TEXT_OFFSET + offset, (uint8_t[]){FRAME_CODE}, FRAME_BYTES);
+}
+
+static void put_symbol(struct frame *frame, const char *name, uint64_t offset)
+{
+	image_add_symbol(&frame->image, &(struct image_symbol){.name = name,
+							       .va = T + offset,
+							       .size = FRAME_BYTES,
+							       .type = STT_FUNC,
+							       .bind = STB_GLOBAL,
+							       .section = SECTION_TEXT});
+}
+
+static void functions_that_symbols_tell_are_scanned(void **state)
+{
+	static const struct function functions[] = {{0, 0x100, 64}, {0x200, 0x100, 72}};
+	static const uint8_t loop[] = {0x90, 0xeb, 0xfd};
+	struct elf_file *file;
+	struct frame frame;
+	struct built built;
+
+	(void)state;
+	plain_init(&frame, false);
+	put_functions(&frame, functions, LENGTH(functions));
+	memset(frame.image.bytes + IMAGE_TEXT_OFFSET, 0xcc, 0x1000);
+	/* One where .eh_frame knows better, one in a gap; a loop that is no function, one that nobody tells of. */
+	put_code(&frame, 0x80);
+	put_code(&frame, 0x180);
+	memcpy(frame.image.bytes + IMAGE_TEXT_OFFSET + 0x380, loop, sizeof(loop));
+	memcpy(frame.image.bytes + IMAGE_TEXT_OFFSET + 0x480, loop, sizeof(loop));
+	put_symbol(&frame, "known", 0x80);
+	put_symbol(&frame, "in_the_gap", 0x180);
+	put_symbol(&frame, "part.cold", 0x380);
+	file = frame_file(&frame);
+	built = build(file, NULL, 0);
+	CHECK_TEXT(&built, {0, 64}, {0x100, 0}, FRAME_ROWS(0x180));
+	CHECK_TEXT(&built, {0x200, 72}, {0x300, 0}, {0xfff, 0});
+	assert_true(built.coverage.scanned >= FRAME_BYTES);
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void symbols_of_the_debug_file_tell_of_functions(void **state)
+{
+	struct elf_file *file, *debug;
+	struct frame frame, debug_frame;
+	struct built built;
+
+	(void)state;
+	plain_init(&frame, false);
+	plain_init(&debug_frame, true);
+	put_code(&frame, 0x180);
+	put_symbol(&debug_frame, "function", 0x180);
+	file = frame_file(&frame);
+	debug = frame_file(&debug_frame);
+	built = build(file, debug, 0);
+	CHECK_TEXT(&built, {0, 0}, FRAME_ROWS(0x180), {0x180 + FRAME_BYTES, 0});
+	built_release(&built);
+	elf_file_free(file);
+	elf_file_free(debug);
+}
+
+static void linkage_table_is_a_row_of_leaves(void **state)
+{
+	static const uint8_t entry[16] = {0xff, 0x25, 0, 0, 0, 0, 0x66, 0x90}; /* jmp *0(rip) */
+	struct elf_file *file;
+	struct frame frame;
+	struct built built;
+
+	(void)state;
+	frame_init(&frame, false);
+	for (size_t i = 0; i < 16; i++)
+		memcpy(frame.image.bytes + IMAGE_TEXT_OFFSET + 0x1000 + 16 * i, entry, sizeof(entry));
+	file = frame_file(&frame);
+	built = build(file, NULL, 0);
+	CHECK_TEXT(&built, {0, 0}, {0x1000, 8}, {0x1006, 8}, {0x10f5, 8});
+	assert_true(built.coverage.scanned >= 16 * 6);
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void entry_of_a_program_has_no_caller(void **state)
+{
+	struct elf_file *file;
+	struct frame frame;
+	struct built built;
+	struct unwind_rule stop = rule_bare(UNWIND_CFA_STOP);
+
+	(void)state;
+	plain_init(&frame, false);
+	image_ehdr(&frame.image)->e_entry = T + 0x40;
+	put_code(&frame, 0x60);
+	put_symbol(&frame, "next", 0x60);
+	file = frame_file(&frame);
+	built = build(file, NULL, 0);
+	assert_true(same_rule(rule_at(&built, IMAGE_TEXT_OFFSET + 0x40), stop));
+	assert_true(same_rule(rule_at(&built, IMAGE_TEXT_OFFSET + 0x5f), stop));
+	CHECK_TEXT(&built, {0, 0}, {0x3f, 0});
+	CHECK_TEXT(&built, FRAME_ROWS(0x60), {0x60 + FRAME_BYTES, 0});
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void go_code_has_the_rows_of_its_table(void **state)
+{
+	static const uint8_t pcsp[] = {2, 1, 16, 0x1f, 0}; /* 0 up to +1, 8 up to the end */
+	const struct go_image_function functions[] = {{"main.main", 0x100, pcsp, sizeof(pcsp), 0}};
+	struct go_image image;
+	struct elf_file *file;
+	struct built built;
+
+	(void)state;
+	go_image_init(&image, EM_X86_64, GO_LAYOUT_1_20, functions, 1, 0x120);
+	image_section(&image.elf, SECTION_PLT, ".fini", *image_shdr(&image.elf, SECTION_PLT));
+	go_image_code(&image, 0x100, (uint8_t[]){0x53}, 1);
+	file = go_image_open(&image);
+	built = build(file, NULL, 0);
+	CHECK_TEXT(&built, {0, 0}, {0x100, 8});
+	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0x101).cfa_off, 16);
+	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0x11f).cfa_off, 16);
+	CHECK_TEXT(&built, {0x120, 0}, {0xfff, 0});
+	assert_int_equal(built.coverage.go, 0x20);
+	built_release(&built);
+	elf_file_free(file);
+}
+
+/* A file of that much code, of which the first function is known. */
+static struct elf_file *large_file(uint64_t text_bytes, const uint8_t *code, size_t n)
+{
+	struct frame frame;
+	int fd;
+
+	plain_init(&frame, false);
+	put_functions(&frame, (struct function[]){{0, 0x20, 16}}, 1);
+	image_phdr(&frame.image, 0)->p_filesz = image_phdr(&frame.image, 0)->p_memsz = text_bytes;
+	image_shdr(&frame.image, SECTION_TEXT)->sh_size = text_bytes;
+	image_shdr(&frame.image, SECTION_PLT)->sh_flags = 0;
+	put_symbol(&frame, "f", text_bytes - 0x100);
+	fd = frame_fd(&frame);
+	assert_int_equal(ftruncate(fd, (off_t)(IMAGE_TEXT_OFFSET + text_bytes)), 0);
+	for (uint64_t at = FRAME_OFFSET + 0x1000; at + n < IMAGE_TEXT_OFFSET + text_bytes; at += n)
+		assert_int_equal(pwrite(fd, code, n, (off_t)at), n);
+	assert_int_equal(
+		pwrite(fd, (uint8_t[]){FRAME_CODE}, FRAME_BYTES, (off_t)(IMAGE_TEXT_OFFSET + text_bytes - 0x100)),
+		FRAME_BYTES);
+	buf_release(&frame.bytes);
+	return open_fd(fd);
+}
+
+static void much_code_is_scanned_only_within_limits(void **state)
+{
+	/* push rbp; mov rbp, rsp; ...; pop rbp; ret, and a filling of nops */
+	uint8_t with_frame_pointer[64] = {0x55, 0x48, 0x89, 0xe5}, without[64];
+	static const struct {
+		uint64_t bytes;
+		bool has_frame_pointer, is_scanned;
+	} cases[] = {
+		{512 << 10, true, true},
+		{2 << 20, false, true},
+		{2 << 20, true, false},
+		{5 << 20, false, false},
+	};
+
+	(void)state;
+	memset(with_frame_pointer + 4, 0x90, 58);
+	with_frame_pointer[62] = 0x5d, with_frame_pointer[63] = 0xc3;
+	memset(without, 0x90, sizeof(without));
+	without[63] = 0xc3;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		struct elf_file *file = large_file(
+			cases[i].bytes, cases[i].has_frame_pointer ? with_frame_pointer : without, sizeof(without));
+		struct built built = build(file, NULL, 0);
+
+		if (!built.coverage.scanned != !cases[i].is_scanned)
+			fail_msg("%zu: %lu bytes scanned", i, built.coverage.scanned);
+		built_release(&built);
+		elf_file_free(file);
+	}
+}
+
 /* --- files without a table ---------------------------------------------------------------------------------------- */
 
 static int build_error(const struct elf_file *file)
@@ -498,7 +699,7 @@ static void file_without_rules_has_no_table(void **state)
 	for (int what = 0; what < 5; what++) {
 		int expected = -ENOENT;
 
-		frame_init(&frame, false);
+		plain_init(&frame, false);
 		if (what)
 			put_functions(&frame, functions, 1);
 		if (what == 1) /* no code */
@@ -544,6 +745,12 @@ int main(void)
 		cmocka_unit_test(debug_file_of_another_machine_is_not_used),
 		cmocka_unit_test(section_that_is_no_cfi_is_passed_over),
 		cmocka_unit_test(large_file_is_built_window_by_window),
+		cmocka_unit_test(functions_that_symbols_tell_are_scanned),
+		cmocka_unit_test(symbols_of_the_debug_file_tell_of_functions),
+		cmocka_unit_test(linkage_table_is_a_row_of_leaves),
+		cmocka_unit_test(entry_of_a_program_has_no_caller),
+		cmocka_unit_test(go_code_has_the_rows_of_its_table),
+		cmocka_unit_test(much_code_is_scanned_only_within_limits),
 		cmocka_unit_test(file_without_rules_has_no_table),
 		cmocka_unit_test(file_that_shrank_gives_an_error),
 	};
