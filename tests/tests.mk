@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The targets that install packages, need root or last long. Included by the Makefile.
-include tests/workloads/workloads.mk tests/bench/bench.mk
+include tests/workloads/workloads.mk tests/bench/bench.mk tests/tables/tables.mk
 
 # Under sudo what is built belongs to who typed it, so that a plain "make" works afterwards.
 GIVE_BACK = if [ "$$(id -u)" -eq 0 ] && [ -n "$${SUDO_UID:-}" ]; then chown -Rh "$$SUDO_UID:$${SUDO_GID:-$$SUDO_UID}" $(O); fi
@@ -20,7 +20,7 @@ run: ## install, build, and profile this machine for 10 s (root)
 	$(Q)$(B)/hostprof record $(RUN_OPTIONS)
 
 # Everything. Each phase adds to one summary; a phase that could not even begin is a failure in it.
-PHASES ?= check check-asan check-source check-root check-kernels
+PHASES ?= check check-asan check-source check-tables check-root check-kernels
 TEST_FLOOR ?= 1350
 TEST_SUMMARY := $(O)/test-summary
 test: ## install what is missing and run every test (root)
