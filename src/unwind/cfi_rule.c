@@ -127,8 +127,8 @@ static void make_bx(const struct cfi_state *state, struct unwind_rule *rule)
 		return;
 	if (bx->place == CFI_SAME)
 		rule->reg = UNWIND_BX_SAME;
-	else if (bx->place == CFI_SAVED && bx->value < 0 && !(bx->value % 8) && bx->value > -8 * UNWIND_BX_SAME)
-		rule->reg = (uint8_t)(-bx->value / 8);
+	else if (bx->place == CFI_SAVED && bx->value < 0 && !(bx->value % 8) && bx->value / -8 < UNWIND_BX_SAME)
+		rule->reg = (uint8_t)(bx->value / -8);
 }
 
 static bool is_kernel_signal_frame(const struct cfi_state *state, const struct cfi_machine *machine)
