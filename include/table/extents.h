@@ -9,24 +9,25 @@
 
 #include "base/vec.h"
 
-/* Free units: `n` from `start` (a place) on. */
-struct unit_run {
-	uint32_t start, n;
+struct extent {
+	uint32_t place, units;
 };
 
-struct segment_runs {
-	struct unit_run_vec VEC(struct unit_run) free; /* sorted, no two touch */
-	uint32_t taken;				       /* extents, the retired ones too */
-	uint32_t longest;			       /* no free run is longer */
+struct extent_vec VEC(struct extent);
+
+struct segment_extents {
+	struct extent_vec free; /* sorted by place, no two touch */
+	uint32_t taken;		/* how many, the retired ones too */
+	uint32_t longest;	/* units: no free one has more */
 };
 
 struct retired_extent {
-	uint32_t place, units;
-	uint64_t retired_ns;
+	struct extent extent;
+	uint64_t reusable_ns;
 };
 
 struct extents {
-	struct segment_vec VEC(struct segment_runs) segments;
+	struct segment_vec VEC(struct segment_extents) segments;
 	struct retired_vec VEC(struct retired_extent) retired; /* the oldest first */
 	uint32_t taken;
 	uint64_t units, free_units, retired_units;
@@ -37,11 +38,11 @@ void extents_release(struct extents *extents);
 
 /* One more segment, all free but for place 0. -E2BIG: there are max_segments; -ENOMEM. */
 int extents_add_segment(struct extents *extents);
-/* -ENOSPC: no free run is long enough; -ENOMEM. */
-int extents_take(struct extents *extents, uint32_t units, uint32_t *ret_place);
+/* -ENOSPC: no free extent is long enough; -ENOMEM. */
+int extents_take(struct extents *extents, uint32_t units, struct extent *ret);
 /* An extent that no reader can have seen is free at once. */
-void extents_give_back(struct extents *extents, uint32_t place, uint32_t units);
-void extents_retire(struct extents *extents, uint32_t place, uint32_t units, uint64_t now_ns);
+void extents_give_back(struct extents *extents, struct extent extent);
+void extents_retire(struct extents *extents, struct extent extent, uint64_t now_ns);
 /* Frees what has aged. */
 void extents_tick(struct extents *extents, uint64_t now_ns);
 

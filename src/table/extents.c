@@ -27,99 +27,90 @@ void extents_release(struct extents *extents)
 
 int extents_add_segment(struct extents *extents)
 {
-	uint32_t start = (uint32_t)extents->segments.len * SEGMENT_UNITS;
-	struct segment_runs *segment;
-	struct unit_run *run;
+	struct extent all = {.place = (uint32_t)extents->segments.len * SEGMENT_UNITS, .units = SEGMENT_UNITS};
+	struct segment_extents segment = {.taken = 0};
+	struct extent *slot;
 	int err = vec_reserve(&extents->segments, extents->segments.len + 1);
 
 	if (err)
 		return err;
-	segment = vec_push_reserved(&extents->segments);
-	vec_init(&segment->free, SEGMENT_UNITS);
-	run = vec_push(&segment->free);
-	if (!run) {
-		extents->segments.len--;
+	vec_init(&segment.free, SEGMENT_UNITS);
+	slot = vec_push(&segment.free);
+	if (!slot)
 		return -ENOMEM;
+	if (!all.place) { /* which means "nothing there" */
+		all.place++;
+		all.units--;
 	}
-	*run = (struct unit_run){.start = start, .n = SEGMENT_UNITS};
-	if (!start) { /* place 0 means nothing */
-		run->start++;
-		run->n--;
-	}
-	segment->longest = run->n;
-	extents->units += run->n;
-	extents->free_units += run->n;
+	*slot = all;
+	segment.longest = all.units;
+	extents->segments.items[extents->segments.len++] = segment;
+	extents->units += all.units;
+	extents->free_units += all.units;
 	return 0;
 }
 
-static struct segment_runs *segment_of(struct extents *extents, uint32_t place)
+static void insert_at(struct extent_vec *free, size_t at, struct extent extent)
 {
-	return &extents->segments.items[unwind_place_segment(place)];
+	assert(free->len < free->cap);
+	memmove(&free->items[at + 1], &free->items[at], (free->len++ - at) * sizeof(extent));
+	free->items[at] = extent;
 }
 
-static void insert_run(struct segment_runs *segment, size_t at, struct unit_run run)
+static void remove_at(struct extent_vec *free, size_t at)
 {
-	struct unit_run *items = segment->free.items;
-
-	assert(segment->free.len < segment->free.cap);
-	memmove(&items[at + 1], &items[at], (segment->free.len++ - at) * sizeof(*items));
-	items[at] = run;
+	memmove(&free->items[at], &free->items[at + 1], (--free->len - at) * sizeof(*free->items));
 }
 
-static void remove_run(struct segment_runs *segment, size_t at)
-{
-	struct unit_run *items = segment->free.items;
-
-	memmove(&items[at], &items[at + 1], (--segment->free.len - at) * sizeof(*items));
-}
-
-/* The first run that is long enough; NULL: there is none, and `longest` is exact from now on. */
-static struct unit_run *first_fit(struct segment_runs *segment, uint32_t units)
+/* Index of the first free extent that is long enough. Where there is none, `longest` is exact from now on. */
+static bool first_fit(struct segment_extents *segment, uint32_t units, size_t *ret)
 {
 	uint32_t longest = 0;
 
 	if (segment->longest < units)
-		return NULL;
-	vec_for_each (&segment->free, run) {
-		if (run->n >= units)
-			return run;
-		if (run->n > longest)
-			longest = run->n;
+		return false;
+	for (size_t i = 0; i < segment->free.len; i++) {
+		const struct extent *extent = &segment->free.items[i];
+
+		if (extent->units >= units) {
+			*ret = i;
+			return true;
+		}
+		if (extent->units > longest)
+			longest = extent->units;
 	}
 	segment->longest = longest;
-	return NULL;
+	return false;
 }
 
-/* So that whatever is given back or retired finds room: between and around n extents are at most n + 1 free runs. */
-static int reserve_returns(struct extents *extents, struct segment_runs *segment)
+/* So that whatever is given back or retired finds room: between and around n taken extents are at most n + 1 free
+ * ones. */
+static int reserve_returns(struct extents *extents, struct segment_extents *segment)
 {
 	int err = vec_reserve(&segment->free, (size_t)segment->taken + 2);
 
-	if (!err)
-		err = vec_reserve(&extents->retired, (size_t)extents->taken + 1);
-	return err;
+	return err ? err : vec_reserve(&extents->retired, (size_t)extents->taken + 1);
 }
 
-int extents_take(struct extents *extents, uint32_t units, uint32_t *ret_place)
+int extents_take(struct extents *extents, uint32_t units, struct extent *ret)
 {
 	assert(units);
 	vec_for_each (&extents->segments, segment) {
-		struct unit_run *run = first_fit(segment, units);
+		struct extent *from;
 		size_t at;
 		int err;
 
-		if (!run)
+		if (!first_fit(segment, units, &at))
 			continue;
-		at = (size_t)(run - segment->free.items);
 		err = reserve_returns(extents, segment);
 		if (err)
 			return err;
-		run = &segment->free.items[at];
-		*ret_place = run->start;
-		run->start += units;
-		run->n -= units;
-		if (!run->n)
-			remove_run(segment, at);
+		from = &segment->free.items[at];
+		*ret = (struct extent){.place = from->place, .units = units};
+		from->place += units;
+		from->units -= units;
+		if (!from->units)
+			remove_at(&segment->free, at);
 		segment->taken++;
 		extents->taken++;
 		extents->free_units -= units;
@@ -128,52 +119,53 @@ int extents_take(struct extents *extents, uint32_t units, uint32_t *ret_place)
 	return -ENOSPC;
 }
 
-void extents_give_back(struct extents *extents, uint32_t place, uint32_t units)
+/* Index of the first free extent behind the place. */
+static size_t first_behind(const struct extent_vec *free, uint32_t place)
 {
-	struct segment_runs *segment = segment_of(extents, place);
-	struct unit_run *runs = segment->free.items;
-	size_t low = 0, high = segment->free.len;
-	bool joins_before, joins_behind;
-	uint32_t length;
+	size_t low = 0, high = free->len;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (runs[middle].start < place)
+		if (free->items[middle].place < place)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	joins_before = low && runs[low - 1].start + runs[low - 1].n == place;
-	joins_behind = low < segment->free.len && place + units == runs[low].start;
-	assert(!low || runs[low - 1].start + runs[low - 1].n <= place);
-	assert(low == segment->free.len || place + units <= runs[low].start);
-	if (joins_before) {
-		length = runs[low - 1].n += units;
-		if (joins_behind) {
-			length = runs[low - 1].n += runs[low].n;
-			remove_run(segment, low);
-		}
-	} else if (joins_behind) {
-		runs[low].start = place;
-		length = runs[low].n += units;
-	} else {
-		insert_run(segment, low, (struct unit_run){.start = place, .n = units});
-		length = units;
-	}
-	if (length > segment->longest)
-		segment->longest = length;
-	segment->taken--;
-	extents->taken--;
-	extents->free_units += units;
+	return low;
 }
 
-void extents_retire(struct extents *extents, uint32_t place, uint32_t units, uint64_t now_ns)
+void extents_give_back(struct extents *extents, struct extent extent)
+{
+	struct segment_extents *segment = &extents->segments.items[unwind_place_segment(extent.place)];
+	struct extent_vec *free = &segment->free;
+	size_t at = first_behind(free, extent.place);
+
+	segment->taken--;
+	extents->taken--;
+	extents->free_units += extent.units;
+	assert(at == free->len || extent.place + extent.units <= free->items[at].place);
+	if (at < free->len && extent.place + extent.units == free->items[at].place) {
+		extent.units += free->items[at].units;
+		remove_at(free, at);
+	}
+	assert(!at || free->items[at - 1].place + free->items[at - 1].units <= extent.place);
+	if (at && free->items[at - 1].place + free->items[at - 1].units == extent.place) {
+		extent.place = free->items[--at].place;
+		extent.units += free->items[at].units;
+		remove_at(free, at);
+	}
+	insert_at(free, at, extent);
+	if (extent.units > segment->longest)
+		segment->longest = extent.units;
+}
+
+void extents_retire(struct extents *extents, struct extent extent, uint64_t now_ns)
 {
 	struct retired_extent *retired = vec_push_reserved(&extents->retired);
 
-	*retired = (struct retired_extent){.place = place, .units = units, .retired_ns = now_ns};
-	extents->retired_units += units;
+	*retired = (struct retired_extent){.extent = extent, .reusable_ns = now_ns + UNWIND_GRACE_NS};
+	extents->retired_units += extent.units;
 }
 
 void extents_tick(struct extents *extents, uint64_t now_ns)
@@ -181,9 +173,9 @@ void extents_tick(struct extents *extents, uint64_t now_ns)
 	struct retired_extent *retired = extents->retired.items;
 	size_t aged = 0;
 
-	for (; aged < extents->retired.len && retired[aged].retired_ns + UNWIND_GRACE_NS <= now_ns; aged++) {
-		extents_give_back(extents, retired[aged].place, retired[aged].units);
-		extents->retired_units -= retired[aged].units;
+	for (; aged < extents->retired.len && retired[aged].reusable_ns <= now_ns; aged++) {
+		extents_give_back(extents, retired[aged].extent);
+		extents->retired_units -= retired[aged].extent.units;
 	}
 	if (!aged)
 		return;
@@ -197,6 +189,6 @@ size_t extents_memory_bytes(const struct extents *extents)
 		       extents->retired.cap * sizeof(*extents->retired.items);
 
 	for (size_t i = 0; i < extents->segments.len; i++)
-		bytes += extents->segments.items[i].free.cap * sizeof(struct unit_run);
+		bytes += extents->segments.items[i].free.cap * sizeof(struct extent);
 	return bytes;
 }

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Room comes from a free extent; else from one more segment, while the limit allows; else from tables that leave. What
+ * they had is free only when it has aged, so whoever asked is told to come again. Until then nobody else leaves for
+ * him, however often he comes: what is retired counts as free when it is decided who must leave. */
 #include "table/row_store_internal.h"
 
 #include <assert.h>
@@ -7,8 +10,7 @@
 
 #define SEGMENT_UNITS (UNWIND_SEGMENT_BYTES >> UNWIND_UNIT_SHIFT)
 
-/* --- the store -----------------------------------------------------------------------------------------------------
- */
+/* --- the store ---------------------------------------------------------------------------------------------------- */
 
 /* The rule of zeroes, so that a row of zeroes says nothing; and the one that stands in for rows that are lost. */
 static int add_own_rules(struct row_store *store)
@@ -65,40 +67,7 @@ void row_store_free(struct row_store *store)
 	free(store);
 }
 
-/* --- room ----------------------------------------------------------------------------------------------------------
- */
-
-void *row_store_at(const struct row_store *store, uint32_t place)
-{
-	return (char *)store->segments[unwind_place_segment(place)] + unwind_place_offset(place);
-}
-
-static int add_segment(struct row_store *store)
-{
-	uint32_t index = (uint32_t)store->extents.segments.len;
-	int err = 0;
-
-	if (index == store->max_segments)
-		return -ENOSPC;
-	if (!store->segments[index]) /* there already when only its bookkeeping failed */
-		err = store->memory.add_segment(store->memory.ctx, index, &store->segments[index]);
-	return err ? err : extents_add_segment(&store->extents);
-}
-
-int row_store_take(struct row_store *store, uint32_t units, struct extent *ret)
-{
-	uint32_t place;
-	int err = extents_take(&store->extents, units, &place);
-
-	if (err == -ENOSPC) {
-		err = add_segment(store);
-		if (!err)
-			err = extents_take(&store->extents, units, &place);
-	}
-	if (!err)
-		*ret = (struct extent){.place = place, .units = units};
-	return err;
-}
+/* --- tables of objects -------------------------------------------------------------------------------------------- */
 
 void row_store_write_object(struct row_store *store, uint32_t slot, uint8_t state)
 {
@@ -120,7 +89,7 @@ static void drop_table(struct row_store *store, uint32_t slot, uint8_t state, ui
 	if (!was_loaded)
 		return;
 	vec_for_each (&object->extents, extent)
-		extents_retire(&store->extents, extent->place, extent->units, now_ns);
+		extents_retire(&store->extents, *extent, now_ns);
 	vec_for_each (&object->rules, rule)
 		rule_dictionary_unref(&store->rules, *rule, now_ns);
 	vec_release(&object->extents);
@@ -129,6 +98,37 @@ static void drop_table(struct row_store *store, uint32_t slot, uint8_t state, ui
 	store->stats.rows -= object->rows;
 	store->stats.table_bytes -= object->units << UNWIND_UNIT_SHIFT;
 	object->rows = object->units = 0;
+}
+
+/* --- room --------------------------------------------------------------------------------------------------------- */
+
+void *row_store_at(const struct row_store *store, uint32_t place)
+{
+	return (char *)store->segments[unwind_place_segment(place)] + unwind_place_offset(place);
+}
+
+static int add_segment(struct row_store *store)
+{
+	uint32_t index = (uint32_t)store->extents.segments.len;
+	int err = 0;
+
+	if (index == store->max_segments)
+		return -ENOSPC;
+	if (!store->segments[index]) /* there already when only its bookkeeping failed */
+		err = store->memory.add_segment(store->memory.ctx, index, &store->segments[index]);
+	return err ? err : extents_add_segment(&store->extents);
+}
+
+int row_store_take(struct row_store *store, uint32_t units, struct extent *ret)
+{
+	int err = extents_take(&store->extents, units, ret);
+
+	if (err == -ENOSPC) {
+		err = add_segment(store);
+		if (!err)
+			err = extents_take(&store->extents, units, ret);
+	}
+	return err;
 }
 
 /* A table that was not used in the running epoch. */
@@ -190,8 +190,7 @@ int row_store_make_room(struct row_store *store, uint64_t units, uint32_t keep, 
 	return -EAGAIN;
 }
 
-/* --- objects -------------------------------------------------------------------------------------------------------
- */
+/* --- objects ------------------------------------------------------------------------------------------------------ */
 
 int row_store_add_object(struct row_store *store, uint32_t *ret_slot, uint32_t *ret_generation)
 {
@@ -233,8 +232,7 @@ void row_store_publish_none(struct row_store *store, uint32_t slot, uint64_t now
 	drop_table(store, slot, UNWIND_OBJECT_NONE, now_ns);
 }
 
-/* --- time and figures ----------------------------------------------------------------------------------------------
- */
+/* --- time and figures --------------------------------------------------------------------------------------------- */
 
 void row_store_tick(struct row_store *store, uint64_t now_ns)
 {

@@ -9,11 +9,6 @@
 
 #define NO_SLOT UINT32_MAX
 
-struct extent {
-	uint32_t place, units;
-};
-
-struct extent_vec VEC(struct extent);
 struct rule_index_vec VEC(uint16_t);
 
 /* The store's side of a slot of an object. */

@@ -60,17 +60,16 @@ static void write_mappings(struct row_store *store, uint32_t place, uint64_t key
 }
 
 /* Points the process at them; what it had goes. */
-static void set_mappings(struct row_store *store, uint32_t slot, uint64_t key, const struct extent *mappings,
-			 uint64_t now_ns)
+static void set_mappings(struct row_store *store, uint32_t slot, uint64_t key, struct extent mappings, uint64_t now_ns)
 {
 	struct unwind_process *published = &store->memory.processes[slot];
 	struct stored_process *process = &store->processes[slot];
 	struct extent old = process->mappings;
 
-	process->mappings = *mappings;
-	__atomic_store_n(&published->place, mappings->place, __ATOMIC_RELEASE);
+	process->mappings = mappings;
+	__atomic_store_n(&published->place, mappings.place, __ATOMIC_RELEASE);
 	if (published->key == key) {
-		extents_retire(&store->extents, old.place, old.units, now_ns);
+		extents_retire(&store->extents, old, now_ns);
 		return;
 	}
 	__atomic_store_n(&published->key, key, __ATOMIC_RELEASE);
@@ -97,7 +96,7 @@ int row_store_publish_process(struct row_store *store, uint64_t key, const struc
 	if (err)
 		return err;
 	write_mappings(store, extent.place, key, mappings, n, is_partial);
-	set_mappings(store, slot, key, &extent, now_ns);
+	set_mappings(store, slot, key, extent, now_ns);
 	return 0;
 }
 
@@ -111,7 +110,7 @@ void row_store_remove_process(struct row_store *store, uint64_t key, uint64_t no
 	process = &store->processes[slot];
 	__atomic_store_n(&store->memory.processes[slot].key, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&store->memory.processes[slot].place, 0, __ATOMIC_RELEASE);
-	extents_retire(&store->extents, process->mappings.place, process->mappings.units, now_ns);
+	extents_retire(&store->extents, process->mappings, now_ns);
 	*process = (struct stored_process){.reusable_ns = now_ns + UNWIND_GRACE_NS};
 	store->stats.processes--;
 }

@@ -43,8 +43,7 @@ struct publication {
 	uint32_t page_rows[UNWIND_PAGE_BYTES]; /* scratch */
 };
 
-/* --- rows ----------------------------------------------------------------------------------------------------------
- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 /* 0 when it fails: that stays in pub->err. */
 static uint32_t intern_rule(struct publication *pub, uint32_t rule, uint32_t distance, uint32_t *known)
@@ -98,8 +97,7 @@ static uint32_t convert_rows(struct publication *pub, const uint32_t *rows, uint
 	return (uint32_t)(to - pub->page_rows);
 }
 
-/* --- plan ----------------------------------------------------------------------------------------------------------
- */
+/* --- plan --------------------------------------------------------------------------------------------------------- */
 
 static uint32_t *directory_words(const struct row_store *store, uint32_t directory)
 {
@@ -133,8 +131,7 @@ static void plan_pages(struct publication *pub)
 	}
 }
 
-/* --- extents -------------------------------------------------------------------------------------------------------
- */
+/* --- extents ------------------------------------------------------------------------------------------------------ */
 
 static int take_extent(struct publication *pub, uint32_t units, uint32_t *ret_place)
 {
@@ -179,12 +176,11 @@ static int take_extents(struct publication *pub)
 static void give_back_extents(struct publication *pub)
 {
 	vec_for_each (&pub->extents, extent)
-		extents_give_back(&pub->store->extents, extent->place, extent->units);
+		extents_give_back(&pub->store->extents, *extent);
 	pub->extents.len = 0;
 }
 
-/* --- write ---------------------------------------------------------------------------------------------------------
- */
+/* --- write -------------------------------------------------------------------------------------------------------- */
 
 /* Writes the blob of the page; returns the page's word. */
 static uint32_t write_page(struct publication *pub, const struct unwind_table_page *page, const struct page_plan *plan,
@@ -253,8 +249,7 @@ static void write_table(struct publication *pub, uint32_t slot)
 		row_store_write_object(store, slot, UNWIND_OBJECT_LOADED);
 }
 
-/* --- publication ---------------------------------------------------------------------------------------------------
- */
+/* --- publication -------------------------------------------------------------------------------------------------- */
 
 static uint32_t directory_units(const struct unwind_table_head *head)
 {
@@ -329,29 +324,39 @@ static int publication_take_room(struct publication *pub, uint32_t slot)
 /* Without looking at the rows. Of 32 that are packed, one is lost. */
 static bool exceeds_limit(const struct row_store *store, const struct unwind_table *table)
 {
-	return table->head.n_rows / 32 * 31 * sizeof(uint32_t) > (uint64_t)store->max_segments * UNWIND_SEGMENT_BYTES;
+	uint64_t rows = table->head.n_rows - table->head.n_rows / 32;
+
+	return rows * sizeof(uint32_t) > (uint64_t)store->max_segments * UNWIND_SEGMENT_BYTES;
+}
+
+static int plan_table(struct row_store *store, uint32_t slot, const struct unwind_table *table, uint64_t now_ns,
+		      struct publication **ret)
+{
+	bool unfolds = store->rules.in_use > UNFOLD_ABOVE;
+	int err;
+
+	if (exceeds_limit(store, table))
+		return -ENOSPC;
+	err = publication_plan(store, slot, table, unfolds, now_ns, ret);
+	if (err == -ENOSPC && !unfolds) /* it has too many rules with steps itself */
+		err = publication_plan(store, slot, table, true, now_ns, ret);
+	return err;
 }
 
 int row_store_publish(struct row_store *store, uint32_t slot, const struct unwind_table *table, uint64_t now_ns)
 {
+	const struct unwind_table_head *head = &table->head;
 	const struct stored_object *object = &store->objects[slot];
 	struct publication *pub = NULL;
-	bool unfolds = store->rules.in_use > UNFOLD_ABOVE;
 	int err;
 
 	assert(object->is_taken);
-	if (table->head.machine != store->machine)
+	if (head->machine != store->machine)
 		return -EINVAL;
-	if (exceeds_limit(store, table)) {
-		store->stats.tables_refused++;
-		return -ENOSPC;
-	}
 	if (object->state == UNWIND_OBJECT_LOADED &&
-	    (object->first_page != table->head.file_first_page || object->pages != table->head.file_pages))
+	    (object->first_page != head->file_first_page || object->pages != head->file_pages))
 		return -EINVAL;
-	err = publication_plan(store, slot, table, unfolds, now_ns, &pub);
-	if (err == -ENOSPC && !unfolds)
-		err = publication_plan(store, slot, table, true, now_ns, &pub);
+	err = plan_table(store, slot, table, now_ns, &pub);
 	if (!err)
 		err = publication_take_room(pub, slot);
 	if (!err)

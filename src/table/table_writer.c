@@ -128,8 +128,7 @@ void table_writer_free(struct table_writer *writer)
 	free(writer);
 }
 
-/* --- rules ---------------------------------------------------------------------------------------------------------
- */
+/* --- rules -------------------------------------------------------------------------------------------------------- */
 
 static bool rules_equal(const struct unwind_rule *a, const struct unwind_rule *b)
 {
@@ -198,8 +197,7 @@ static int intern_rule(struct table_writer *writer, const struct unwind_rule *ru
 	return 0;
 }
 
-/* --- pages ---------------------------------------------------------------------------------------------------------
- */
+/* --- pages -------------------------------------------------------------------------------------------------------- */
 
 static int push_row(struct table_writer *writer, uint32_t offset, const struct unwind_rule *rule)
 {
@@ -265,8 +263,7 @@ static int turn_to_page(struct table_writer *writer, uint64_t number)
 	return err;
 }
 
-/* --- rows ----------------------------------------------------------------------------------------------------------
- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 static int write_run(struct table_writer *writer)
 {
@@ -338,8 +335,7 @@ int table_writer_row(struct table_writer *writer, uint64_t file_off, const struc
 	return err;
 }
 
-/* --- the table -----------------------------------------------------------------------------------------------------
- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 /* Behind the end of the code there is no rule. */
 static int close_rows(struct table_writer *writer)

@@ -11,8 +11,7 @@ _Static_assert(sizeof(struct unwind_table_head) == 32, "rules behind the head ar
 _Static_assert(sizeof(struct unwind_table_page) == 8, "rows behind the pages are aligned");
 _Static_assert(UNWIND_MAX_CFA_OFF <= INT32_MAX - 8 * UNWIND_MAX_STEP_DISTANCE, "steps cannot overflow an offset");
 
-/* --- rules ---------------------------------------------------------------------------------------------------------
- */
+/* --- rules -------------------------------------------------------------------------------------------------------- */
 
 static bool has_register(uint8_t reg, uint16_t machine)
 {
@@ -106,8 +105,7 @@ struct unwind_rule unwind_rule_stepped(const struct unwind_rule *rule, uint32_t 
 	return plain;
 }
 
-/* --- tables --------------------------------------------------------------------------------------------------------
- */
+/* --- tables ------------------------------------------------------------------------------------------------------- */
 
 static bool is_head_valid(const struct unwind_table_head *head, size_t len, uint16_t machine)
 {

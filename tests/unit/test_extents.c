@@ -22,27 +22,39 @@ static struct extents extents_of(uint32_t segments)
 
 static uint32_t take(struct extents *extents, uint32_t units)
 {
-	uint32_t place = 0;
+	struct extent extent = {.place = 0};
 
-	assert_int_equal(extents_take(extents, units, &place), 0);
-	return place;
+	assert_int_equal(extents_take(extents, units, &extent), 0);
+	assert_int_equal(extent.units, units);
+	return extent.place;
+}
+
+static void give_back(struct extents *extents, uint32_t place, uint32_t units)
+{
+	extents_give_back(extents, (struct extent){.place = place, .units = units});
+}
+
+static void retire(struct extents *extents, uint32_t place, uint32_t units, uint64_t now_ns)
+{
+	extents_retire(extents, (struct extent){.place = place, .units = units}, now_ns);
 }
 
 static void place_zero_is_never_given_out(void **state)
 {
 	struct extents extents = extents_of(1);
-	uint32_t place;
+	struct extent extent;
 
 	(void)state;
-	assert_int_equal(extents_take(&extents, SEGMENT_UNITS, &place), -ENOSPC);
+	assert_int_equal(extents_take(&extents, SEGMENT_UNITS, &extent), -ENOSPC);
 	assert_int_equal(take(&extents, SEGMENT_UNITS - 1), 1);
-	assert_int_equal(extents_take(&extents, 1, &place), -ENOSPC);
+	assert_int_equal(extents_take(&extents, 1, &extent), -ENOSPC);
 	extents_release(&extents);
 }
 
 static void extent_lies_in_one_segment(void **state)
 {
 	struct extents extents = extents_of(3);
+	struct extent extent;
 	uint32_t place;
 
 	(void)state;
@@ -52,7 +64,7 @@ static void extent_lies_in_one_segment(void **state)
 		assert_int_equal(unwind_place_offset(place), segment ? 0 : 8);
 	}
 	assert_int_equal(extents.free_units, 29);
-	assert_int_equal(extents_take(&extents, 11, &place), -ENOSPC);
+	assert_int_equal(extents_take(&extents, 11, &extent), -ENOSPC);
 	take(&extents, 10);
 	take(&extents, 10);
 	take(&extents, 9);
@@ -77,8 +89,8 @@ static void first_hole_that_fits_is_taken(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 5; i++)
 		places[i] = take(&extents, 10 * (i + 1));
-	extents_give_back(&extents, places[3], 40);
-	extents_give_back(&extents, places[1], 20);
+	give_back(&extents, places[3], 40);
+	give_back(&extents, places[1], 20);
 	assert_int_equal(take(&extents, 15), places[1]);
 	assert_int_equal(take(&extents, 6), places[3]);
 	assert_int_equal(take(&extents, 5), places[1] + 15);
@@ -98,7 +110,7 @@ static void freed_neighbours_merge_in_any_order(void **state)
 			places[k] = take(&extents, 100);
 		take(&extents, 1);
 		for (uint32_t k = 0; k < 3; k++)
-			extents_give_back(&extents, places[orders[i][k]], 100);
+			give_back(&extents, places[orders[i][k]], 100);
 		assert_int_equal(take(&extents, 300), before + 1);
 		extents_release(&extents);
 	}
@@ -110,8 +122,8 @@ static void retired_extent_is_free_when_it_has_aged(void **state)
 	uint32_t old = take(&extents, 100), young = take(&extents, 100);
 
 	(void)state;
-	extents_retire(&extents, old, 100, 5 * GRACE);
-	extents_retire(&extents, young, 100, 5 * GRACE + 10);
+	retire(&extents, old, 100, 5 * GRACE);
+	retire(&extents, young, 100, 5 * GRACE + 10);
 	assert_int_equal(extents.retired_units, 200);
 	extents_tick(&extents, 6 * GRACE - 1);
 	assert_int_equal(extents.retired_units, 200);
@@ -131,9 +143,7 @@ static void agrees_with_an_array_over_random_operations(void **state)
 {
 	enum { SEGMENTS = 2, EXTENTS = 600, STEPS = 60000 };
 	static uint8_t taken[SEGMENTS * SEGMENT_UNITS];
-	struct {
-		uint32_t place, units;
-	} live[EXTENTS];
+	struct extent live[EXTENTS];
 	struct extents extents = extents_of(SEGMENTS);
 	uint64_t random = 88172645463325252ULL, now = 0, used = 0;
 	uint32_t n = 0;
@@ -148,21 +158,18 @@ static void agrees_with_an_array_over_random_operations(void **state)
 		random ^= random << 17;
 		units = (uint32_t)(random >> 20) % (random >> 60 ? 700 : 9000) + 1;
 		if (random % 2 && n < EXTENTS) {
-			uint32_t place;
-
-			if (extents_take(&extents, units, &place))
+			if (extents_take(&extents, units, &live[n]))
 				continue;
 			for (uint32_t i = 0; i < units; i++)
-				assert_false(taken[place + i]++);
-			live[n].place = place;
-			live[n++].units = units;
+				assert_false(taken[live[n].place + i]++);
+			n++;
 			used += units;
 		} else if (n) {
 			at = (uint32_t)(random >> 32) % n;
 			if (random >> 33 & 1) {
-				extents_give_back(&extents, live[at].place, live[at].units);
+				extents_give_back(&extents, live[at]);
 			} else {
-				extents_retire(&extents, live[at].place, live[at].units, now);
+				extents_retire(&extents, live[at], now);
 				extents_tick(&extents, now + GRACE);
 			}
 			memset(taken + live[at].place, 0, live[at].units);
@@ -172,7 +179,7 @@ static void agrees_with_an_array_over_random_operations(void **state)
 		assert_int_equal(extents.free_units, extents.units - used);
 	}
 	while (n--)
-		extents_give_back(&extents, live[n].place, live[n].units);
+		extents_give_back(&extents, live[n]);
 	for (uint32_t i = 0; i < SEGMENTS; i++)
 		take(&extents, i ? SEGMENT_UNITS : SEGMENT_UNITS - 1);
 	extents_release(&extents);
@@ -182,7 +189,8 @@ static void lack_of_memory_takes_nothing(void **state)
 {
 	(void)state;
 	for (unsigned long nth = 1; nth <= 6; nth++) {
-		uint32_t places[40], place;
+		uint32_t places[40];
+		struct extent extent;
 		struct extents extents;
 		int err;
 
@@ -194,15 +202,15 @@ static void lack_of_memory_takes_nothing(void **state)
 			assert_int_equal(extents_add_segment(&extents), 0);
 		}
 		for (uint32_t i = 0; i < 40; i++) {
-			err = extents_take(&extents, 10, &place);
-			places[i] = err ? take(&extents, 10) : place;
+			err = extents_take(&extents, 10, &extent);
+			places[i] = err ? take(&extents, 10) : extent.place;
 			assert_int_equal(places[i], 1 + 10 * i);
 		}
 		oom_fail_at(1);
 		for (uint32_t i = 0; i < 40; i += 2)
-			extents_retire(&extents, places[i], 10, 0);
+			retire(&extents, places[i], 10, 0);
 		for (uint32_t i = 1; i < 40; i += 2)
-			extents_give_back(&extents, places[i], 10);
+			give_back(&extents, places[i], 10);
 		extents_tick(&extents, GRACE);
 		oom_fail_at(0);
 		assert_int_equal(take(&extents, SEGMENT_UNITS - 1), 1);
