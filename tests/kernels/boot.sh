@@ -4,10 +4,10 @@
 #
 #   boot.sh [-c CPUS] [-m MEGABYTES] [-t SECONDS] [-r ROOT] [-o DIRECTORY] KERNEL SCRIPT [FILE[=GUEST_PATH] ...]
 #
-# Boots the kernel with an initramfs of busybox, SCRIPT and the files, with the libraries that dynamic programs need: this
-# machine's, or those under ROOT, which also holds the busybox then. SCRIPT runs under busybox sh with /proc, /sys and /dev
-# mounted. Prints what the guest printed; the exit status is SCRIPT's, or 124 when the guest did not end in time. What
-# SCRIPT left in /tmp/out lies in DIRECTORY afterwards. A kernel whose file name has "arm64" in it is one for arm64.
+# Boots the kernel with an initramfs of busybox, SCRIPT and the files, with the libraries that dynamic programs need:
+# this machine's, or those under ROOT, which also holds the busybox then. SCRIPT runs under busybox sh with /proc, /sys
+# and /dev mounted. Prints what the guest printed; the exit status is SCRIPT's, or 124 when the guest did not end in
+# time. What SCRIPT left in /tmp/out lies in DIRECTORY afterwards. A kernel whose file name has "arm64" in it is one for arm64.
 set -eu
 
 die() {
@@ -20,8 +20,8 @@ needed_here() {
 	ldd "$1" 2>/dev/null | grep -o '/[^ ]*' || :
 }
 
-# needed_below FILE: the same of a program for another machine, whose libraries lie below $from. As the loader would: names
-# that libraries ask for in turn are looked up too.
+# needed_below FILE: the same of a program for another machine, whose libraries lie below $from. Names that libraries
+# ask for in turn are looked up too, as the loader would.
 needed_below() {
 	interpreter=$(readelf -lW "$1" 2>/dev/null | sed -n 's/.*program interpreter: \(.*\)]/\1/p')
 	[ -n "$interpreter" ] || return 0

@@ -8,8 +8,8 @@
 #       DIRECTORY/vmlinuz-SUITE-ARCH, whose path is printed, with its config beside it.
 #
 #   debian.sh root SUITE ARCH DIRECTORY PACKAGE...
-#       The packages and all that they depend on, unpacked (not installed) in DIRECTORY: a sysroot for a cross compiler, and
-#       the loader and the libraries of a guest.
+#       The packages and all that they depend on, unpacked (not installed) in DIRECTORY: a sysroot for a cross
+#       compiler, and the loader and the libraries of a guest.
 set -eu
 
 die() {

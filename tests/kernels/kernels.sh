@@ -7,6 +7,7 @@
 #   ARM64_ROOT            their libraries
 #   KERNEL_IMAGES         where the kernels are kept for the next time
 #   GUESTS                which: "bookworm-amd64 bookworm-arm64"; the default is all
+#   CHAINS                "no" leaves out the workloads with known call chains, and what unwind_chains.py says of them
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,6 +17,7 @@ WORKLOADS=${WORKLOADS:-$tree/build/tests/workloads}
 ARM64_BUILD=${ARM64_BUILD:-$tree/build/arm64}
 KERNEL_IMAGES=${KERNEL_IMAGES:-$tree/build/kernels}
 ARM64_ROOT=${ARM64_ROOT:-$KERNEL_IMAGES/root-arm64}
+CHAINS=${CHAINS:-yes}
 export PYTHONDONTWRITEBYTECODE=1
 GUESTS=${GUESTS:-bullseye-amd64 bookworm-amd64 trixie-amd64 bullseye-arm64 bookworm-arm64}
 
@@ -46,10 +48,51 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# only_on ARCH: lines of chains(). The CFI of arm64's _dl_runtime_resolve in glibc misses 16 bytes of its caller's stack.
+only_on()
+{
+	case $1 in
+	amd64) echo plt plt ;;
+	arm64) printf '%s\n' 'realign realign' 'chain-pac chain-pac' 'deep-pac-50 deep-pac 50' ;;
+	esac
+}
+
+# chains SUITE ARCH FOLDER: a line "NAME PROGRAM ARGUMENTS" for each workload with known call chains; what is not there
+# is told on file descriptor 3.
+chains()
+{
+	local name program arguments
+
+	while read -r name program arguments; do
+		[ -n "$name" ] || continue
+		if [ -x "$3/$program" ]; then
+			echo "$name $3/$program $arguments"
+		else
+			echo "skip live_kernel_of_$1_$2_unwind_$name: its compiler is not here" >&3
+		fi
+	done <<-CHAINS
+		chain-pie chain-pie
+		chain-static chain-static
+		calls calls
+		dlopen dlopen
+		noreturn noreturn
+		signals signals
+		signals-alternate signals 1000 alternate
+		threads threads
+		deep-gcc-10 deep-gcc 10
+		deep-gcc-50 deep-gcc 50
+		deep-gcc-120 deep-gcc 120
+		deep-gcc-400 deep-gcc 400
+		chain-go chain-go
+		chain-go-stripped chain-go-stripped
+		$(only_on "$2")
+	CHAINS
+}
+
 # boot_guest SUITE ARCH IMAGE: prints what the guest printed; $work/SUITE-ARCH has what it handed out.
 boot_guest()
 {
-	local out=$work/$1-$2 options files programs
+	local out=$work/$1-$2 options files programs program
 
 	rm -rf "$out"
 	options=(-c 2 -m 1024 -t 300 -o "$out")
@@ -62,6 +105,14 @@ boot_guest()
 		files=("$HOSTPROF=/bin/hostprof" "$(command -v setpriv)=/opt/setpriv")
 	fi
 	files+=("$programs/split-static" "$programs/comm_name")
+	# At the same paths as here, so that what looks into the profiles finds the files.
+	: >"$out.chains"
+	[ "$CHAINS" = no ] || chains "$1" "$2" "$programs" >"$out.chains" 3>"$out.skipped"
+	files+=("$out.chains=/etc/chains")
+	while read -r program; do
+		files+=("$program=$program")
+		[ ! -e "$program.so" ] || files+=("$program.so=$program.so")
+	done < <(cut -d ' ' -f 2 "$out.chains" | sort -u)
 	"$here/boot.sh" "${options[@]}" "$3" "$here/guest_record.sh" "${files[@]}"
 }
 
@@ -91,11 +142,16 @@ test_guest()
 		echo "not ok live_kernel_of_$1_$2_boots"
 		return 1
 	fi
+	cat "$work/$1-$2.skipped" 2>/dev/null
 	grep -E '^(ok|not ok) live_' <<<"$console"
 	if [ "$status" -ne 0 ] || grep -q '^not ok ' <<<"$console"; then
 		failed=yes
 	fi
 	python3 "$here/guest_profiles.py" "$name" "$work/$1-$2" || failed=yes
+	if [ -s "$work/$1-$2.chains" ]; then
+		python3 "$here/../integration/unwind_chains.py" --guest "$name" "$work/$1-$2/chains" "$work/$1-$2/started" ||
+			failed=yes
+	fi
 	[ $failed = no ]
 }
 

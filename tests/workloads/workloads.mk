@@ -37,16 +37,21 @@ $(WL)/%: tests/workloads/%.c
 	$(Q)$(CC) $(WL_CFLAGS) $< -o $@
 
 # Without frame pointers, with known call chains: what tests/integration/unwind.sh watches. NAME-KIND is made of NAME.c.
-WL_BARE_CFLAGS := -O2 -g -Wall -Wextra -D_GNU_SOURCE -fomit-frame-pointer
+WL_BARE_CFLAGS := $(SYSROOT_FLAGS) -O2 -g -Wall -Wextra -D_GNU_SOURCE -fomit-frame-pointer
+# With signed return addresses, which arm64 alone has.
+WL_PAC := $(if $(filter arm64,$(ARCH)),pac)
+WL_GOARCH := $(if $(filter arm64,$(ARCH)),arm64,amd64)
 WL_BARE := $(addprefix $(WL)/,$(addprefix chain-,pie nopie static static-pie debug-frame clang musl musl-static) \
-	brief brief-static calls contexts crypto dlopen noreturn plt realign realign-clang signals threads threads-musl vforks)
-WL_DEEP := $(addprefix $(WL)/deep-,gcc clang)
+	brief brief-static calls contexts crypto dlopen noreturn plt realign realign-clang signals threads threads-musl vforks \
+	$(WL_PAC:%=chain-%))
+WL_DEEP := $(addprefix $(WL)/deep-,gcc clang $(WL_PAC))
 WL_LIBRARIES := $(addprefix $(WL)/,dlopen.so plt.so)
 WL_UNWIND := $(WL_BARE) $(WL_DEEP) $(WL_LIBRARIES) $(addprefix $(WL)/,chain-rust chain-go chain-go-stripped throw compat)
 WL_KIND = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
 WL_COMPILER = $(if $(findstring clang,$*),$(CLANG),$(if $(findstring musl,$*),musl-gcc,$(CC)))
 WL_LINK_debug-frame := -fno-asynchronous-unwind-tables -fno-unwind-tables
 WL_LINK_musl-static := -static
+WL_LINK_pac := -mbranch-protection=standard
 WL_LINK_crypto := -lcrypto
 # Each word of the linker's table can be overwritten, each function is looked up at its first call.
 WL_LINK_plt := -Wl,-z,lazy,-z,norelro -Wl,-rpath,'$$ORIGIN' $(WL)/plt.so
@@ -66,7 +71,7 @@ $(WL)/deep.c: tests/workloads/deep.py
 	$(Q)python3 $< >$@
 $(WL_DEEP): $(WL)/deep-%: $(WL)/deep.c tests/workloads/chain.h
 	$(call say,WORK,deep-$*)
-	$(Q)$(WL_COMPILER) $(WL_BARE_CFLAGS) -Itests/workloads $< -o $@
+	$(Q)$(WL_COMPILER) $(WL_BARE_CFLAGS) $(WL_LINK_$*) -Itests/workloads $< -o $@
 $(WL)/throw: tests/workloads/throw.cc tests/workloads/chain.h
 	$(call say,WORK,throw)
 	@mkdir -p $(@D)
@@ -79,7 +84,7 @@ $(WL)/chain-go $(WL)/chain-go-stripped: $(WL)/%: tests/workloads/chain.go
 	$(call say,WORK,$*)
 	@mkdir -p $(@D)
 	$(Q)GOCACHE=$(abspath $(B))/tests/gocache GOTOOLCHAIN=local GOPROXY=off GO111MODULE=off GOFLAGS= \
-		go build $(if $(findstring stripped,$*),-ldflags='-s -w') -o $@ $<
+		GOARCH=$(WL_GOARCH) CGO_ENABLED=0 go build $(if $(findstring stripped,$*),-ldflags='-s -w') -o $@ $<
 # Without libraries: none of 32 bits is needed.
 $(WL)/compat: tests/workloads/compat.c
 	$(call say,WORK,compat)
@@ -87,9 +92,10 @@ $(WL)/compat: tests/workloads/compat.c
 	$(Q)$(CC) -m32 -O2 -g -Wall -Wextra -ffreestanding -fno-pie -no-pie -fno-stack-protector -nostdlib -static $< -o $@
 
 # What runs on other kernels, in guests that may be of another architecture.
-WL_GUEST := $(addprefix $(WL)/,split-static comm_name)
-guest-workloads: $(WL_GUEST)
-	@:
+WL_GUEST := $(addprefix $(WL)/,split-static comm_name chain-pie chain-static calls dlopen dlopen.so noreturn plt \
+	plt.so realign signals threads deep-gcc chain-go chain-go-stripped $(WL_PAC:%=chain-%) $(WL_PAC:%=deep-%))
+guest-workloads:
+	$(Q)$(MAKE) --no-print-directory -k $(WL_GUEST) || echo "some workloads could not be built" >&2
 
 workloads: ## build the programs that the live tests watch
 	$(Q)$(MAKE) --no-print-directory -k $(WL_SPLIT) $(WL_OTHER) $(WL_UNWIND) || echo "some workloads could not be built" >&2
