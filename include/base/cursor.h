@@ -15,16 +15,40 @@ struct cursor {
 
 void cursor_init(struct cursor *cursor, const void *bytes, size_t n);
 
-size_t cursor_left(const struct cursor *cursor);
-size_t cursor_offset(const struct cursor *cursor);
-bool cursor_at_end(const struct cursor *cursor); /* nothing left, or failed */
-bool cursor_ok(const struct cursor *cursor);
+static inline size_t cursor_left(const struct cursor *cursor)
+{
+	return cursor->failed ? 0 : (size_t)(cursor->end - cursor->pos);
+}
+
+static inline size_t cursor_offset(const struct cursor *cursor)
+{
+	return (size_t)(cursor->pos - cursor->start);
+}
+
+/* Nothing left, or failed. */
+static inline bool cursor_at_end(const struct cursor *cursor)
+{
+	return !cursor_left(cursor);
+}
+
+static inline bool cursor_ok(const struct cursor *cursor)
+{
+	return !cursor->failed;
+}
 
 /* Both fail the cursor when out of range. */
 void cursor_skip(struct cursor *cursor, size_t n);
 void cursor_seek(struct cursor *cursor, size_t offset);
 
-uint8_t cursor_u8(struct cursor *cursor);
+static inline uint8_t cursor_u8(struct cursor *cursor)
+{
+	if (cursor->failed || cursor->pos == cursor->end) {
+		cursor->failed = true;
+		return 0;
+	}
+	return *cursor->pos++;
+}
+
 uint16_t cursor_u16(struct cursor *cursor);
 uint32_t cursor_u32(struct cursor *cursor);
 uint64_t cursor_u64(struct cursor *cursor);

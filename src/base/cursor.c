@@ -15,26 +15,6 @@ void cursor_init(struct cursor *cursor, const void *bytes, size_t n)
 	*cursor = (struct cursor){.start = start, .pos = start, .end = start + n};
 }
 
-size_t cursor_left(const struct cursor *cursor)
-{
-	return cursor->failed ? 0 : (size_t)(cursor->end - cursor->pos);
-}
-
-size_t cursor_offset(const struct cursor *cursor)
-{
-	return (size_t)(cursor->pos - cursor->start);
-}
-
-bool cursor_at_end(const struct cursor *cursor)
-{
-	return !cursor_left(cursor);
-}
-
-bool cursor_ok(const struct cursor *cursor)
-{
-	return !cursor->failed;
-}
-
 /* The gate that every read passes. */
 const uint8_t *cursor_bytes(struct cursor *cursor, size_t n)
 {
@@ -71,11 +51,6 @@ static uint64_t little_endian(struct cursor *cursor, size_t n)
 	while (n--)
 		value = value << 8 | bytes[n];
 	return value;
-}
-
-uint8_t cursor_u8(struct cursor *cursor)
-{
-	return (uint8_t)little_endian(cursor, sizeof(uint8_t));
 }
 
 uint16_t cursor_u16(struct cursor *cursor)
