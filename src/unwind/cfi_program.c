@@ -3,7 +3,6 @@
  * the frame pointer and the return address; and for rbx, which few files need (UNWIND_BX_SAME). Of the stack pointer it
  * is enough to know that nothing is said, because the caller's is the CFA then. */
 #include <errno.h>
-#include <string.h>
 
 #include "unwind/cfi_internal.h"
 
@@ -53,23 +52,29 @@ struct cfi_state cfi_state_initial(void)
 
 /* --- rows -------------------------------------------------------------------------------------------------------- */
 
+/* By fields: a rule has just been written by fields, and reading it back in wider pieces would wait for that. */
+static bool is_same_rule(const struct unwind_rule *a, const struct unwind_rule *b)
+{
+	return a->cfa_off == b->cfa_off && a->cfa == b->cfa && a->fp == b->fp && a->ra == b->ra && a->reg == b->reg &&
+	       a->fp_off == b->fp_off && a->ra_off == b->ra_off;
+}
+
 /* The row of what was said so far, unless it says the same as the row before. */
 static int close_row(struct cfi_program *program)
 {
 	struct cfi_row_vec *rows = program->rows;
-	struct unwind_rule rule;
 	struct cfi_row *row;
 
 	if (!program->is_changed)
 		return 0;
 	program->is_changed = false;
-	cfi_rule_make(&program->state, program->cie, program->machine, program->tells_bx, &rule);
-	if (rows->len && memcmp(&rows->items[rows->len - 1].rule, &rule, sizeof(rule)) == 0)
-		return 0;
-	row = vec_push(rows);
-	if (!row)
+	if (vec_reserve(rows, rows->len + 1))
 		return -ENOMEM;
-	*row = (struct cfi_row){.va = program->va, .rule = rule};
+	row = &rows->items[rows->len];
+	row->va = program->va;
+	cfi_rule_make(&program->state, program->cie, program->machine, program->tells_bx, &row->rule);
+	if (!rows->len || !is_same_rule(&row->rule, &row[-1].rule))
+		rows->len++;
 	return 0;
 }
 

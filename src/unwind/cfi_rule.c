@@ -137,28 +137,32 @@ static bool is_kernel_signal_frame(const struct cfi_state *state, const struct c
 						      state->cfa.offset == X86_SIGNAL_FRAME_SP && !state->cfa.added);
 }
 
+/* The rule of an ordinary frame, if there is one. */
+static bool make_frame(const struct cfi_state *state, const struct cfi_cie *cie, const struct cfi_machine *machine,
+		       bool tells_bx, struct unwind_rule *rule)
+{
+	*rule = (struct unwind_rule){.cfa = UNWIND_CFA_NONE};
+	/* Who puts the caller's sp elsewhere switches stacks; the walk takes the CFA for it. */
+	if (state->sp.place != CFI_COMPUTED || state->sp.value || !make_cfa(state, machine, rule))
+		return false;
+	if (state->cfa.kind == UNWIND_CFA_REGISTER && !make_ra(state, cie, machine, rule))
+		return false;
+	make_fp(state, machine, rule);
+	if (tells_bx)
+		make_bx(state, rule);
+	return true;
+}
+
 void cfi_rule_make(const struct cfi_state *state, const struct cfi_cie *cie, const struct cfi_machine *machine,
 		   bool tells_bx, struct unwind_rule *ret)
 {
-	bool is_expression = state->cfa.kind != UNWIND_CFA_REGISTER;
-	struct unwind_rule rule = {.cfa = UNWIND_CFA_NONE};
+	uint8_t bare = UNWIND_CFA_UNSUPPORTED;
 
-	*ret = (struct unwind_rule){.cfa = UNWIND_CFA_UNSUPPORTED};
-	if (cie->is_signal_frame) {
-		if (is_kernel_signal_frame(state, machine))
-			ret->cfa = UNWIND_CFA_SIGNAL;
+	if (cie->is_signal_frame)
+		bare = is_kernel_signal_frame(state, machine) ? UNWIND_CFA_SIGNAL : UNWIND_CFA_UNSUPPORTED;
+	else if (state->ra.place == CFI_UNDEFINED)
+		bare = UNWIND_CFA_STOP;
+	else if (make_frame(state, cie, machine, tells_bx, ret))
 		return;
-	}
-	if (state->ra.place == CFI_UNDEFINED) {
-		ret->cfa = UNWIND_CFA_STOP;
-		return;
-	}
-	/* A frame that puts the caller's sp elsewhere switches stacks; the walk takes the CFA for it. */
-	if (state->sp.place != CFI_COMPUTED || state->sp.value || !make_cfa(state, machine, &rule) ||
-	    (!is_expression && !make_ra(state, cie, machine, &rule)))
-		return;
-	make_fp(state, machine, &rule);
-	if (tells_bx)
-		make_bx(state, &rule);
-	*ret = rule;
+	*ret = (struct unwind_rule){.cfa = bare};
 }
