@@ -34,7 +34,6 @@
 #define MAX_SAVED_DISTANCE 32752 /* below the CFA: 16 bits */
 #define MAX_PADDING 64
 #define MAX_SCANNED_BYTES 1024 /* the largest function of which more than the prologue matters has 400 */
-#define INJECTED_BYTES 16      /* arm64: what the runtime's signal handler puts under a call that it injects */
 #define NEVER UINT64_MAX
 
 enum kind {
@@ -42,7 +41,8 @@ enum kind {
 	KIND_ROOT,
 	KIND_SIGNAL,	/* what a signal handler returns to */
 	KIND_HANDLER,	/* called by the kernel: a root for Go, but we know the way on */
-	KIND_INJECTED,	/* a signal handler made it look as if the interrupted code had called it */
+	KIND_INJECTED,	/* a signal handler makes it look as if the interrupted code had called it: its "return address"
+			 * may be that of any instruction, so that the one before it is of no use */
 	KIND_CROSSCALL, /* from C to Go: saves the registers of C */
 	KIND_ALIGNS,	/* sets sp, on the same stack, and leaves the frame pointer alone */
 	KIND_SWITCHES,	/* the same, to another stack */
@@ -104,10 +104,9 @@ struct go_rows {
 /* What the prologue tells. Pcs from which on something is so; NEVER. */
 struct frame {
 	int32_t bytes;	   /* delta behind the prologue; 0: there is none */
-	int32_t sp_off;	   /* what the caller's sp is above the CFA by delta; not 0 for KIND_INJECTED on arm64 */
 	uint64_t saved;	   /* the caller's frame pointer is at CFA + fp_off */
 	uint64_t ra_saved; /* arm64: the return address is at CFA + ra_off, and no longer in x30 alone */
-	uint64_t set;	   /* the frame pointer is at its place in this frame */
+	uint64_t set;	   /* the frame pointer is at its place in this frame (until Go 1.20: but for the epilogue) */
 	uint64_t reset;	   /* and no longer */
 	int32_t fp_off, ra_off;
 };
@@ -312,8 +311,6 @@ static int read_frame_arm64(struct go_rows *rows, const struct go_function *func
 		return find_crosscall_frame(rows, function, pc, frame);
 	if (match_prologue(words, pc, frame))
 		frame->ra_saved = pc;
-	else if (kind == KIND_INJECTED) /* by hand, but where the compiler would put it */
-		frame->ra_saved = frame->saved = words[2] == ARM64_STUR_X29 ? pc + 4 : pc;
 	if (frame->set != NEVER && kind == KIND_SWITCHES)
 		err = find_reset(rows, function, frame);
 	return err;
@@ -332,6 +329,9 @@ static int read_frame(struct go_rows *rows, const struct go_function *function, 
 		return -EBADMSG;
 	go_values_init(&values, rows->table, function, function->pcsp);
 	for (; (more = go_values_next(&values, &limit, &delta)) > 0; pc = limit) {
+		/* mcall clears rbp before that push, which is one byte long. */
+		if (kind == KIND_LEAVES && frame->bytes && delta > frame->bytes && frame->reset == NEVER)
+			frame->reset = pc - 1;
 		if (frame->bytes || delta <= 0)
 			continue;
 		frame->bytes = delta;
@@ -339,8 +339,6 @@ static int read_frame(struct go_rows *rows, const struct go_function *function, 
 	}
 	if (more < 0)
 		return more;
-	if (rows->machine == EM_AARCH64 && kind == KIND_INJECTED)
-		frame->sp_off = INJECTED_BYTES;
 	if (!frame->bytes || frame->bytes > MAX_DELTA || frame_pc == function->start)
 		return 0;
 	return rows->machine == EM_AARCH64 ? read_frame_arm64(rows, function, kind, frame_pc, frame)
@@ -370,20 +368,19 @@ static struct unwind_rule rule_x86(const struct frame *frame, enum kind kind, ui
 
 static struct unwind_rule rule_arm64(const struct frame *frame, enum kind kind, uint64_t pc, int32_t delta)
 {
-	struct unwind_rule rule = {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_LINK, .cfa_off = delta + frame->sp_off};
-	int32_t fp_off = frame->fp_off - frame->sp_off, ra_off = frame->ra_off - frame->sp_off;
+	struct unwind_rule rule = {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_LINK, .cfa_off = delta};
 
 	if (!delta)
 		return rule;
-	if (frame->ra_saved == NEVER || fp_off < -MAX_SAVED_DISTANCE || ra_off < -MAX_SAVED_DISTANCE)
+	if (frame->ra_saved == NEVER || frame->fp_off < -MAX_SAVED_DISTANCE)
 		return rule_of(UNWIND_CFA_UNSUPPORTED);
 	if (pc >= frame->ra_saved) {
 		rule.ra = UNWIND_RA_SAVED;
-		rule.ra_off = (int16_t)ra_off;
+		rule.ra_off = (int16_t)frame->ra_off;
 	}
 	if (pc >= frame->saved) {
 		rule.fp = UNWIND_FP_SAVED;
-		rule.fp_off = (int16_t)fp_off;
+		rule.fp_off = (int16_t)frame->fp_off;
 	}
 	if (kind >= KIND_ALIGNS && pc >= frame->set) {
 		rule.cfa = kind == KIND_SWITCHES ? UNWIND_CFA_SWITCH : UNWIND_CFA_FP;
@@ -395,11 +392,11 @@ static struct unwind_rule rule_arm64(const struct frame *frame, enum kind kind, 
 static struct unwind_rule rule_at(const struct go_rows *rows, const struct frame *frame, enum kind kind, uint64_t pc,
 				  int32_t delta)
 {
-	if (delta < 0 || delta > MAX_DELTA || pc >= frame->reset)
-		return rule_of(UNWIND_CFA_UNSUPPORTED);
 	/* On x86-64 it has a frame since Go 1.21, then the push of its argument. */
 	if (kind == KIND_LEAVES && delta > (frame->set == NEVER ? 0 : frame->bytes))
 		return rule_of(UNWIND_CFA_STOP);
+	if (delta < 0 || delta > MAX_DELTA || pc >= frame->reset)
+		return rule_of(UNWIND_CFA_UNSUPPORTED);
 	if (kind >= KIND_ALIGNS && frame->set == NEVER)
 		return rule_of(UNWIND_CFA_UNSUPPORTED);
 	return rows->machine == EM_AARCH64 ? rule_arm64(frame, kind, pc, delta) : rule_x86(frame, kind, pc, delta);
@@ -434,17 +431,42 @@ static int kind_of(struct go_rows *rows, const struct go_function *function, enu
 	return 0;
 }
 
+/* Until Go 1.20 a function that returns first restores rbp and then adds to rsp: length of that last instruction, when
+ * the code before `limit` ends with it. */
+static int match_epilogue(struct go_rows *rows, const struct frame *frame, uint64_t pc, uint64_t limit, uint64_t *ret)
+{
+	uint8_t bytes[7];
+	int err;
+
+	*ret = 0;
+	if (rows->machine != EM_X86_64 || limit - pc <= sizeof(bytes))
+		return 0;
+	err = read_code(rows, limit - sizeof(bytes), bytes, sizeof(bytes));
+	if (err)
+		return err;
+	if (bytes[3] == 0x48 && bytes[4] == 0x83 && bytes[5] == 0xc4 && bytes[6] == frame->bytes)
+		*ret = 4;
+	else if (bytes[0] == 0x48 && bytes[1] == 0x81 && bytes[2] == 0xc4 &&
+		 number(bytes + 3, 4) == (uint32_t)frame->bytes)
+		*ret = 7;
+	return 0;
+}
+
 /* The rows of a run of pcs with one delta: rules change where the prologue saves something, too. */
 static int tell_run(struct go_rows *rows, struct teller *teller, const struct frame *frame, enum kind kind, uint64_t pc,
 		    uint64_t limit, int32_t delta)
 {
 	const uint64_t changes[] = {pc, frame->saved, frame->set, frame->reset};
+	uint64_t epilogue = 0;
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes) && !err; i++)
 		if (changes[i] >= pc && changes[i] < limit)
 			err = tell(teller, changes[i], rule_at(rows, frame, kind, changes[i], delta));
-	return err;
+	if (!err && kind >= KIND_ALIGNS && frame->set != NEVER && delta == frame->bytes)
+		err = match_epilogue(rows, frame, pc, limit, &epilogue);
+	return epilogue && !err ? tell(teller, limit - epilogue, rule_x86(frame, KIND_COMMON, limit - epilogue, delta))
+				: err;
 }
 
 static int tell_common(struct go_rows *rows, struct teller *teller, const struct go_function *function, enum kind kind)
@@ -480,6 +502,7 @@ static int tell_function(struct go_rows *rows, struct teller *teller, const stru
 	case KIND_ROOT:
 		return tell(teller, function->start, rule_of(UNWIND_CFA_STOP));
 	case KIND_LOSES:
+	case KIND_INJECTED:
 		return tell(teller, function->start, rule_of(UNWIND_CFA_UNSUPPORTED));
 	case KIND_SIGNAL:
 		/* Nobody calls it: handlers return to its very first byte, and the walk looks up what is before. */
