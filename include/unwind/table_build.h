@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The unwind table of a file from everything that it tells: .eh_frame, .debug_frame where that covers less than half
- * of the code, Go's tables, and the code itself where nothing else covers it. */
+ * of the code (not of Go programs), Go's tables, and the code itself where nothing else covers it. */
 #pragma once
 
 #include <stdbool.h>

@@ -263,15 +263,13 @@ static int find_text_by_entry(struct gopclntab *table)
 	const struct elf_section *text = elf_file_section(table->file, ".text");
 	struct go_function function;
 	char name[16];
-	uint64_t entry;
+	uint64_t entry = elf_file_entry(table->file);
 	size_t index;
 	int err;
 
 	if (!text || !has_code_at(table, text->addr))
 		return -ENOTSUP;
-	err = file_pages_read(table->pages, offsetof(Elf64_Ehdr, e_entry), &entry, sizeof(entry));
-	if (!err)
-		err = gopclntab_find(table, entry, &index);
+	err = gopclntab_find(table, entry, &index);
 	if (!err)
 		err = gopclntab_function(table, index, &function);
 	if (!err)

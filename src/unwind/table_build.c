@@ -2,7 +2,8 @@
 /* Code is filled source by source: what one does not know goes, range by range, to the next.
  *
  *     .eh_frame    ████████░░████░░░░░░░░░░██████      ░ gap
- *     .debug_frame         ░░    ██░░░░░░░░            only where .eh_frame knows less than half of the code
+ *     .debug_frame         ░░    ██░░░░░░░░            only where .eh_frame knows less than half of the code, and
+ *                                                      not of Go programs
  *     Go's table           ░░      ░░░░░░░░
  *     the code             ░░      ██████░░
  *     no rule              ██            ██
@@ -258,12 +259,15 @@ static int open_sources(struct build *build, bool is_whole)
 			bounds.limit = piece->limit;
 	}
 	err = open_cfi(build, SOURCE_EH_FRAME, build->file, ".eh_frame", &bounds);
-	if (!err && (!*eh_frame || cfi_bytes(*eh_frame) < build->coverage.code / 2)) {
+	if (!err)
+		err = pass_over_bad(go_rows_open(build->file, &build->go));
+	/* That of a Go program tells of sp alone, and that wrongly where code switches stacks. */
+	if (!err && !build->go && (!*eh_frame || cfi_bytes(*eh_frame) < build->coverage.code / 2)) {
 		err = open_cfi(build, SOURCE_DEBUG_FRAME, build->file, ".debug_frame", &bounds);
 		if (!err)
 			err = open_cfi(build, SOURCE_DEBUG_FRAME, build->debug, ".debug_frame", &bounds);
 	}
-	return err ? err : pass_over_bad(go_rows_open(build->file, &build->go));
+	return err;
 }
 
 /* The first symbol at or behind the address. */

@@ -6,6 +6,7 @@
 #include "cfi_image.h"
 #include "elf/elf_file.h"
 #include "go_image.h"
+#include "go_image.h"
 #include "unwind/table_build.h"
 #include "unwind_rows.h"
 
@@ -399,6 +400,37 @@ static void debug_file_of_another_machine_is_not_used(void **state)
 	elf_file_free(debug);
 }
 
+/* It says of the one function what it says of the other. */
+static void debug_frame_of_a_go_program_is_not_used(void **state)
+{
+	static const uint8_t pcsp[] = {2, 0x80, 2, 0}; /* 0 for 256 bytes */
+	static const struct go_image_function go_functions[] = {
+		{"main.main", 0, pcsp, sizeof(pcsp), 0},
+		{"gogo", 0x100, pcsp, sizeof(pcsp), GO_FUNCTION_ASSEMBLY | GO_FUNCTION_SP_WRITE},
+	};
+	static const struct function functions[] = {{0, 0x100, 24}, {0x100, 0x100, 32}};
+	static const struct expected expected[] = {{0, 8}, {0x100, -1}};
+	struct elf_file *file, *debug;
+	struct frame debug_frame;
+	struct go_image image;
+	struct built built;
+
+	(void)state;
+	go_image_init(&image, EM_X86_64, GO_LAYOUT_1_20, go_functions, LENGTH(go_functions), 0x200);
+	file = go_image_open(&image);
+	frame_init(&debug_frame, true);
+	put_functions(&debug_frame, functions, LENGTH(functions));
+	debug = frame_file(&debug_frame);
+	built = build(file, debug, 0);
+	check_text(&built, expected, LENGTH(expected));
+	assert_int_equal(built.coverage.debug_frame, 0);
+	assert_int_equal(built.coverage.go, 0x100);
+	assert_true(built.coverage.unsupported >= 0x100);
+	built_release(&built);
+	elf_file_free(file);
+	elf_file_free(debug);
+}
+
 static void section_that_is_no_cfi_is_passed_over(void **state)
 {
 	static const struct function functions[] = {{0x20, 0x20, 24}};
@@ -743,6 +775,7 @@ int main(void)
 		cmocka_unit_test(segments_that_share_bytes_of_the_file_are_told_once),
 		cmocka_unit_test(debug_frame_fills_what_a_sparse_eh_frame_lacks),
 		cmocka_unit_test(debug_file_of_another_machine_is_not_used),
+		cmocka_unit_test(debug_frame_of_a_go_program_is_not_used),
 		cmocka_unit_test(section_that_is_no_cfi_is_passed_over),
 		cmocka_unit_test(large_file_is_built_window_by_window),
 		cmocka_unit_test(functions_that_symbols_tell_are_scanned),
