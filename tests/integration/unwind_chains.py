@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import deep  # noqa: E402 (it lies beside the workloads)
 
 ENOUGH = 200  # samples, for a verdict
-ENOUGH_OF_GUEST = 50
+ENOUGH_OF_GUEST = 20
 # How stacks end for which a table came too late; of two stacks only one was copied.
 LATE = {"mappings of the process not known in time", "unwind table not loaded in time",
         "stack deeper than what was copied of it", "stack not readable"}
