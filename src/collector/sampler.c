@@ -43,7 +43,7 @@ static bool stack_is_sane(const struct stack_record *stack, size_t size)
 
 static bool process_is_sane(const struct process_record *process, size_t size)
 {
-	return size == sizeof(*process) && process->hash && !process->comm[COMM_BYTES - 1] &&
+	return size == sizeof(*process) && process->hash && process->image && !process->comm[COMM_BYTES - 1] &&
 	       !process->thread_comm[COMM_BYTES - 1];
 }
 

@@ -2,9 +2,12 @@
 /* The attribution with a registry and a side-band of its own, fed with records as the kernel writes them. */
 #include "test.h"
 
+#include <elf.h>
+#include <errno.h>
 #include <linux/perf_event.h>
 
 #include "collector/attribution.h"
+#include "collector/unwinding.h"
 
 #define TGID 100
 #define TEXT 0x400000ULL
@@ -163,8 +166,12 @@ static void feed_mmap(struct fixture *f, uint64_t time, const char *path, uint64
 
 static void send_process(struct fixture *f, uint64_t hash, uint32_t exec_id)
 {
-	struct process_record record = {
-		.kind = RECORD_PROCESS, .hash = hash, .tgid = TGID, .start_boottime_ns = 5, .exec_id = exec_id};
+	struct process_record record = {.kind = RECORD_PROCESS,
+					.hash = hash,
+					.image = hash,
+					.tgid = TGID,
+					.start_boottime_ns = 5,
+					.exec_id = exec_id};
 
 	strcpy(record.comm, "task");
 	f->sink.process(f->sink.ctx, &record);
@@ -362,6 +369,154 @@ static void a_scan_that_never_answers_costs_no_sample(void **state)
 	assert_int_equal(stack_store_stack(f->store, 0).words[0], words[0]);
 }
 
+/* --- copied stacks ------------------------------------------------------------------------------------------------ */
+
+static void send_copied_sample(struct fixture *f, uint64_t process, uint64_t copy, uint64_t time)
+{
+	const struct sample_record record = {.kind = RECORD_SAMPLE,
+					     .process = process,
+					     .user = copy,
+					     .weight = 1000,
+					     .mono_ns = time,
+					     .flags = SAMPLE_STACK_COPY};
+
+	f->sink.sample(f->sink.ctx, &record);
+}
+
+static void send_copy(struct fixture *f, uint64_t id)
+{
+	const struct stack_copy_record record = {
+		.kind = RECORD_STACK_COPY, .id = id, .ip = TEXT + 0x10, .is_exact = 1, .task_size = 1ULL << 47};
+
+	f->sink.copy(f->sink.ctx, &record);
+}
+
+static void of_a_copy_the_leaf_is_known_at_least(void **state)
+{
+	struct fixture *f = *state;
+	struct stored_stack stack;
+
+	start_task(f);
+	send_copied_sample(f, 1, 99, 40);
+	send_copy(f, 99);
+	step(f);
+	assert_int_equal(stats_of(f).stored, 1);
+	stack = stack_store_stack(f->store, 0);
+	assert_int_equal(stack.n, 1);
+	assert_int_equal(frame_offset(stack.words[0]), 0x1010);
+	assert_int_equal(stack.end, UNWIND_END_PROCESS_UNKNOWN);
+}
+
+static void a_sample_whose_copy_did_not_come_is_an_orphan(void **state)
+{
+	struct fixture *f = *state;
+
+	start_task(f);
+	send_copied_sample(f, 1, 99, 40);
+	step(f);
+	assert_int_equal(stats_of(f).stored, 0);
+	assert_int_equal(stats_of(f).lost[LOSS_orphan], 1);
+}
+
+static struct unwind_rule unwind_rules[UNWIND_MAX_RULES];
+static struct unwind_object unwind_objects[UNWIND_MAX_OBJECTS];
+static struct unwind_process unwind_processes[UNWIND_MAX_PROCESSES];
+static void *segment;
+
+static int add_segment(void *ctx, uint32_t index, void **ret)
+{
+	(void)ctx;
+	assert_int_equal(index, 0);
+	*ret = segment = calloc(1, UNWIND_SEGMENT_BYTES + UNWIND_SEGMENT_SLACK);
+	return 0;
+}
+
+static void set_epoch(void *ctx, uint32_t epoch)
+{
+	(void)ctx;
+	(void)epoch;
+}
+
+static const struct object *want_debug(void *ctx, const struct object *object, const uint8_t *build_id,
+				       uint32_t build_id_len, bool in_host_root)
+{
+	(void)ctx, (void)object, (void)build_id, (void)build_id_len, (void)in_host_root;
+	return NULL;
+}
+
+static int make_table(void *ctx, const struct object *object, uint32_t page, uint32_t debug)
+{
+	(void)ctx, (void)object, (void)page, (void)debug;
+	return 0;
+}
+
+static struct unwinding *new_unwinding(struct fixture *f)
+{
+	const struct unwinding_options options = {.objects = f->objects,
+						  .memory = {.rules = unwind_rules,
+							     .objects = unwind_objects,
+							     .processes = unwind_processes,
+							     .add_segment = add_segment},
+						  .table_bytes = UNWIND_SEGMENT_BYTES,
+						  .machine = EM_X86_64,
+						  .set_epoch = set_epoch,
+						  .want_object = want_object,
+						  .want_debug = want_debug,
+						  .make_table = make_table,
+						  .ctx = f};
+	struct unwinding *unwinding;
+
+	memset(unwind_objects, 0, sizeof(unwind_objects));
+	memset(unwind_processes, 0, sizeof(unwind_processes));
+	assert_int_equal(unwinding_new(&options, &unwinding), 0);
+	attribution_use_unwinding(f->attribution, unwinding);
+	return unwinding;
+}
+
+static void a_copied_stack_waits_for_its_table_and_counts_once(void **state)
+{
+	const struct message_table no_table = {.object = 1, .err = -ENOENT};
+	struct fixture *f = *state;
+	struct unwinding *unwinding = new_unwinding(f);
+
+	start_task(f);
+	send_copied_sample(f, 1, 99, 40);
+	send_copy(f, 99);
+	step(f);
+	assert_int_equal(stats_of(f).stored, 0);
+	assert_int_equal(attribution_waiting(f->attribution), 1);
+	/* Long after what the dictionary held is gone. */
+	attribution_next_epoch(f->attribution);
+	attribution_next_epoch(f->attribution);
+	attribution_next_epoch(f->attribution);
+	object_table_get(f->objects, 1)->state = OBJECT_OPEN;
+	unwinding_tick(unwinding, 2000);
+	unwinding_table(unwinding, &no_table, -1, 2000);
+	step(f);
+	step(f);
+	assert_int_equal(attribution_waiting(f->attribution), 0);
+	assert_int_equal(stats_of(f).stored, 1);
+	assert_int_equal(stats_of(f).by_end[UNWIND_END_NO_FRAME_POINTER], 1);
+	unwinding_free(unwinding);
+	free(segment);
+}
+
+static void at_the_end_a_copied_stack_is_told_as_far_as_it_goes(void **state)
+{
+	struct fixture *f = *state;
+	struct unwinding *unwinding = new_unwinding(f);
+
+	start_task(f);
+	send_copied_sample(f, 1, 99, 40);
+	send_copy(f, 99);
+	step(f);
+	attribution_flush(f->attribution);
+	assert_int_equal(stats_of(f).stored, 1);
+	assert_int_equal(stats_of(f).by_end[UNWIND_END_TABLE_UNLOADED], 1);
+	unwinding_free(unwinding);
+	free(segment);
+}
+
 static void lost_records_are_told(void **state)
 {
 	struct {
@@ -389,6 +544,10 @@ int main(void)
 		TEST(a_sample_waits_for_the_mappings_of_an_older_process),
 		TEST(a_scan_does_not_overtake_the_records_of_its_moment),
 		TEST(a_scan_that_never_answers_costs_no_sample),
+		TEST(of_a_copy_the_leaf_is_known_at_least),
+		TEST(a_sample_whose_copy_did_not_come_is_an_orphan),
+		TEST(a_copied_stack_waits_for_its_table_and_counts_once),
+		TEST(at_the_end_a_copied_stack_is_told_as_far_as_it_goes),
 		TEST(lost_records_are_told),
 	};
 
