@@ -385,8 +385,12 @@ static void send_copied_sample(struct fixture *f, uint64_t process, uint64_t cop
 
 static void send_copy(struct fixture *f, uint64_t id)
 {
-	const struct stack_copy_record record = {
-		.kind = RECORD_STACK_COPY, .id = id, .ip = TEXT + 0x10, .is_exact = 1, .task_size = 1ULL << 47};
+	const struct stack_copy_record record = {.kind = RECORD_STACK_COPY,
+						 .id = id,
+						 .ip = TEXT + 0x10,
+						 .is_exact = 1,
+						 .task_size = 1ULL << 47,
+						 .registers = {[UNWIND_X86_RBP] = 3}}; /* no frame pointer */
 
 	f->sink.copy(f->sink.ctx, &record);
 }
