@@ -13,6 +13,7 @@
 /* Chunks of the records. */
 #define STACK_COPY_SMALL 3
 #define STACK_COPY_MEDIUM 8
+#define STACK_COPY_LARGE 32
 
 /* What is wanted of the stack. */
 struct stack_copy_request {
@@ -57,7 +58,8 @@ static __always_inline void stack_copy_head(const struct scratch *scratch, const
 /* Reads up to `wanted` chunks, at most `room` (a constant). */
 static __always_inline void stack_copy_read(struct stack_copy_record *copy, __u32 wanted, const __u32 room)
 {
-	__u32 readable = 0, chunks = 0, gap = 0;
+	__u64 readable[2] = {};
+	__u32 chunks = 0, gap = 0;
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < room; i++) {
@@ -69,10 +71,11 @@ static __always_inline void stack_copy_read(struct stack_copy_record *copy, __u3
 			continue;
 		}
 		gap = 0;
-		readable |= 1u << i;
+		readable[i / 64] |= 1ULL << (i % 64);
 		chunks = i + 1;
 	}
-	copy->readable = readable;
+	copy->readable[0] = readable[0];
+	copy->readable[1] = readable[1];
 	copy->chunks = chunks;
 }
 
@@ -101,8 +104,10 @@ VERIFIED_ALONE __u64 stack_copy_send(__u64 image, __u64 id, __u64 start_stack)
 		return 0;
 	request.base = scratch->registers[REGISTER_SP] & ~(__u64)(STACK_CHUNK_BYTES - 1);
 	request.chunks = stack_copy_wanted(request.base, start_stack);
-	if (request.chunks > STACK_COPY_MEDIUM)
+	if (request.chunks > STACK_COPY_LARGE)
 		sent = stack_copy_in(scratch, &request, STACK_COPY_CHUNKS);
+	if (!sent && request.chunks > STACK_COPY_MEDIUM)
+		sent = stack_copy_in(scratch, &request, STACK_COPY_LARGE);
 	if (!sent && request.chunks > STACK_COPY_SMALL)
 		sent = stack_copy_in(scratch, &request, STACK_COPY_MEDIUM);
 	if (!sent)

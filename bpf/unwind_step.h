@@ -191,8 +191,8 @@ static __always_inline __u32 rule_callers(struct scratch *scratch, const struct 
 			return UNWIND_END_REGISTER_UNKNOWN;
 		*ret_ip = walk_register(scratch, rule->reg);
 	}
-	if (rule->fp == UNWIND_FP_SAVED) {
-		if (window_peek(window, cfa + rule->fp_off, &fp))
+	if (rule->fp == UNWIND_FP_SAVED || rule->fp == UNWIND_FP_AT_FP) {
+		if (window_peek(window, (rule->fp == UNWIND_FP_SAVED ? cfa : walk->fp) + rule->fp_off, &fp))
 			return UNWIND_END_UNREADABLE_STACK;
 		walk->fp = fp;
 		walk->flags &= ~WALK_FP_LOST;

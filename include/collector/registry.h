@@ -37,6 +37,7 @@ struct process {
 	uint32_t generation;	    /* 0, 1, … : executions seen */
 	uint32_t exec_id;	    /* of the sampler, once a sample told it */
 	bool has_exec_id, is_alive, is_kernel_thread, has_samples;
+	bool was_running;	    /* when it was scanned */
 	bool has_stored_samples;    /* the attribution's: it counts a process once */
 	bool scan_asked;	    /* … and asks for its scan once */
 	bool needs_scan;	    /* mappings from before we listened are missing: ask the opener */

@@ -56,8 +56,10 @@ struct unwinding_stats {
 int unwinding_new(const struct unwinding_options *options, struct unwinding **ret);
 void unwinding_free(struct unwinding *unwinding);
 
-/* Asks for the tables of what many processes map, before anything is sampled. */
+/* Asks for the tables of what running processes map, and of what many processes map, before anything is sampled. */
 void unwinding_preload(struct unwinding *unwinding, struct registry *registry, uint64_t now_ns);
+/* Tables are being made, or files opened for them. */
+bool unwinding_is_busy(const struct unwinding *unwinding);
 
 /* Publishes the mappings of a process that was sampled under this key, if they changed since. */
 void unwinding_publish(struct unwinding *unwinding, struct process *process, uint64_t image, uint64_t now_ns);

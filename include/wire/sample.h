@@ -78,7 +78,8 @@ struct process_record {
 };
 
 #define PROCESS_KERNEL_THREAD 1u
-#define PROCESS_COMPAT 2u /* 32-bit */
+#define PROCESS_COMPAT 2u  /* 32-bit */
+#define PROCESS_RUNNING 4u /* scans alone: it had or wanted a CPU */
 
 struct sample_record {
 	__u32 kind; /* RECORD_SAMPLE */
@@ -97,7 +98,7 @@ struct sample_record {
 
 /* The registers of a stack that is to be walked in user space, and its top. */
 #define STACK_CHUNK_BYTES 4096u /* what is copied at once: a page, or a part of one */
-#define STACK_COPY_CHUNKS 32u
+#define STACK_COPY_CHUNKS 128u
 #define STACK_COPY_REGISTERS 32
 
 struct stack_copy_record {
@@ -106,15 +107,15 @@ struct stack_copy_record {
 	__u64 id;     /* unique in the run, never 0 */
 	__u64 image;  /* of its process */
 	__u64 ip, task_size;
-	__u64 code;	  /* bytes at ip; 0: not readable */
-	__u64 base;	  /* address of the first chunk */
-	__u32 readable;	  /* bit i: chunk i could be read; the others are not of this stack */
-	__u16 is_exact;	  /* ip is an instruction about to run, not one behind a system call */
-	__u16 is_in_exec; /* in execve: the registers may be those of the program that was before */
+	__u64 code;				/* bytes at ip; 0: not readable */
+	__u64 base;				/* address of the first chunk */
+	__u64 readable[STACK_COPY_CHUNKS / 64]; /* bit i: chunk i could be read; the others are not of this stack */
+	__u32 is_exact;				/* ip is an instruction about to run, not one behind a system call */
+	__u32 is_in_exec; /* in execve: the registers may be those of the program that was before */
 	__u64 registers[STACK_COPY_REGISTERS]; /* by DWARF number */
 };
 
 _Static_assert(sizeof(struct stack_record) == 16, "stack_record is a header of two words");
 _Static_assert(sizeof(struct process_record) == 104, "process_record has no padding of its own");
 _Static_assert(sizeof(struct sample_record) == 56, "sample_record has no padding of its own");
-_Static_assert(sizeof(struct stack_copy_record) == 320, "stack_copy_record has no padding of its own");
+_Static_assert(sizeof(struct stack_copy_record) == 336, "stack_copy_record has no padding of its own");

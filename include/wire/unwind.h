@@ -63,7 +63,8 @@ static inline __u32 unwind_place_offset(__u32 place)
 #define UNWIND_FP_SAME 0
 #define UNWIND_FP_SAVED 1 /* at CFA + fp_off */
 #define UNWIND_FP_LOST 2
-#define UNWIND_FP_COUNT 3
+#define UNWIND_FP_AT_FP 3 /* at fp + fp_off: where the stack was realigned, the CFA is no fixed distance away */
+#define UNWIND_FP_COUNT 4
 
 /* The return address. */
 #define UNWIND_RA_SAVED 0    /* at CFA + ra_off */

@@ -26,8 +26,9 @@
 #include "ipc/usage.h"
 
 #define COLLECTOR_NICE (-10)
-/* For /proc to be read before sampling starts. */
+/* For /proc to be read, and for the tables of what runs, before sampling starts. */
 #define SCAN_PATIENCE_NS (250 * NSEC_PER_MSEC)
+#define TABLES_PATIENCE_NS (100 * NSEC_PER_MSEC)
 /* At the end, files that are not open and tables that are not made by then are done without, unless more come. */
 #define LAST_FILES_NS (3 * NSEC_PER_SEC)
 #define LAST_FILES_MAX_NS (15 * NSEC_PER_SEC)
@@ -102,8 +103,14 @@ static void get_ready(struct collector *collector)
 	while (!collector->is_scanned && collector_now() - began_ns < SCAN_PATIENCE_NS)
 		loop_pump(collector);
 	loop_drain(collector, UINT64_MAX, collector_now());
-	if (!is_filtered)
-		unwinding_preload(collector->unwinding, collector->registry, collector_now());
+	if (is_filtered)
+		return;
+	unwinding_preload(collector->unwinding, collector->registry, collector_now());
+	began_ns = collector_now();
+	while (unwinding_is_busy(collector->unwinding) && collector_now() - began_ns < TABLES_PATIENCE_NS) {
+		unwinding_tick(collector->unwinding, collector_now());
+		loop_pump(collector);
+	}
 }
 
 static int begin(struct collector *collector)

@@ -474,6 +474,7 @@ static void fill_from_scan(struct registry *registry, struct generation *generat
 	generation->has_uid = true;
 	if (!process->comm[0])
 		memcpy(process->comm, scanned->comm, sizeof(process->comm) - 1);
+	process->was_running = scanned->flags & PROCESS_RUNNING;
 	if (scanned->flags & PROCESS_KERNEL_THREAD) {
 		process->is_kernel_thread = true;
 		process->needs_scan = false;

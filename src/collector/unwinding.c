@@ -385,23 +385,36 @@ static void forget_ended_processes(struct unwinding *unwinding, uint64_t now_ns)
 }
 
 /* Counts in `misses`, which makes the most common ones the first. */
+static void preload_mapping(struct unwinding *unwinding, struct process *process, const struct mapping *mapping,
+			    uint64_t now_ns)
+{
+	struct table_object *entry = object_of(unwinding, mapping->object, now_ns);
+	struct object *object = object_table_get(unwinding->options.objects, mapping->object);
+
+	if (!entry)
+		return;
+	entry->misses += process->was_running ? SHARED_BY : 1;
+	if (entry->misses < SHARED_BY || entry->state != TABLE_IDLE)
+		return;
+	want(unwinding, entry, (uint32_t)(mapping->file_off >> UNWIND_PAGE_SHIFT), now_ns);
+	if (object->state == OBJECT_UNSEEN)
+		unwinding->options.want_object(unwinding->options.ctx, object, process, mapping);
+}
+
 void unwinding_preload(struct unwinding *unwinding, struct registry *registry, uint64_t now_ns)
 {
 	for (struct process *process = NULL; (process = registry_each(registry, process));) {
 		size_t n;
 		const struct mapping *mappings = process_mappings(process, &n);
 
-		for (size_t i = 0; i < n; i++) {
-			struct table_object *entry = object_of(unwinding, mappings[i].object, now_ns);
-			struct object *object = object_table_get(unwinding->options.objects, mappings[i].object);
-
-			if (!entry || ++entry->misses < SHARED_BY || entry->state != TABLE_IDLE)
-				continue;
-			want(unwinding, entry, (uint32_t)(mappings[i].file_off >> UNWIND_PAGE_SHIFT), now_ns);
-			if (object->state == OBJECT_UNSEEN)
-				unwinding->options.want_object(unwinding->options.ctx, object, process, &mappings[i]);
-		}
+		for (size_t i = 0; i < n; i++)
+			preload_mapping(unwinding, process, &mappings[i], now_ns);
 	}
+}
+
+bool unwinding_is_busy(const struct unwinding *unwinding)
+{
+	return unwinding->asked || unwinding->waiting.object || unwinding->wanted.len;
 }
 
 /* --- copies ------------------------------------------------------------------------------------------------------- */

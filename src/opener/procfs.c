@@ -735,6 +735,8 @@ int procfs_scan_process(struct procfs *procfs, uint32_t tgid, const struct procf
 		return -EBADMSG;
 	process.parent_tgid = stat.parent_tgid;
 	process.flags = stat.is_kernel_thread ? PROCESS_KERNEL_THREAD : 0;
+	if (stat.state == 'R')
+		process.flags |= PROCESS_RUNNING;
 	memcpy(process.comm, stat.comm, sizeof(process.comm));
 	part(read_status(process_fd, &status), &missing);
 	process.uid = status.uid;

@@ -44,7 +44,7 @@ SHIM long shim_read_user(void *to, __u32 size, __u64 address)
 		return -EFAULT;
 	}
 	for (__u64 chunk = offset / STACK_CHUNK_BYTES; chunk <= (offset + size - 1) / STACK_CHUNK_BYTES; chunk++)
-		if (!(copy->readable >> chunk & 1))
+		if (!(copy->readable[chunk / 64] >> chunk % 64 & 1))
 			return -EFAULT;
 	memcpy(to, (const uint8_t *)(copy + 1) + offset, size);
 	return 0;

@@ -60,7 +60,7 @@ static bool is_frame_valid(const struct unwind_rule *rule, uint16_t machine)
 
 	if (rule->cfa_off > UNWIND_MAX_CFA_OFF || rule->cfa_off < -UNWIND_MAX_CFA_OFF)
 		return false;
-	if (rule->fp >= UNWIND_FP_COUNT || (rule->fp_off && rule->fp != UNWIND_FP_SAVED))
+	if (rule->fp >= UNWIND_FP_COUNT || (rule->fp_off && rule->fp != UNWIND_FP_SAVED && rule->fp != UNWIND_FP_AT_FP))
 		return false;
 	if (!is_return_address_valid(rule, machine) || (is_deref && rule->ra != UNWIND_RA_SAVED))
 		return false;

@@ -72,6 +72,7 @@ enum cfi_place {
 	CFI_COMPUTED,	 /* it is CFA + value */
 	CFI_IN_REGISTER, /* number `value` */
 	CFI_UNDEFINED,	 /* nowhere */
+	CFI_AT_FP,	 /* at the frame pointer + value */
 	CFI_EXPRESSION,	 /* where, or as, an expression says */
 };
 

@@ -135,6 +135,17 @@ static int set_register_factored(struct cfi_program *program, uint64_t reg, enum
 	return set_register(program, reg, place, offset);
 }
 
+/* Functions that realign their stack save the frame pointer where their own then points. */
+static int set_register_expression(struct cfi_program *program, uint64_t reg, struct cursor expression)
+{
+	struct cfi_cfa address;
+
+	cfi_expression_reduce(expression, program->machine, &address);
+	if (address.kind == UNWIND_CFA_REGISTER && address.reg == program->machine->fp)
+		return set_register(program, reg, CFI_AT_FP, address.offset);
+	return set_register(program, reg, CFI_EXPRESSION, 0);
+}
+
 /* To what the CIE says of it. */
 static int restore_register(struct cfi_program *program, uint64_t reg)
 {
@@ -292,6 +303,7 @@ static int execute_extended(struct cfi_program *program, struct cursor *cursor, 
 	case DW_CFA_REGISTER:
 		return set_register(program, reg, CFI_IN_REGISTER, read_offset(cursor));
 	case DW_CFA_EXPRESSION:
+		return set_register_expression(program, reg, read_block(cursor));
 	case DW_CFA_VAL_EXPRESSION:
 		read_block(cursor);
 		return set_register(program, reg, CFI_EXPRESSION, 0);

@@ -114,6 +114,9 @@ static void make_fp(const struct cfi_state *state, const struct cfi_machine *mac
 	} else if (fp->place == CFI_SAVED && fits_s16(fp->value)) {
 		rule->fp = UNWIND_FP_SAVED;
 		rule->fp_off = (int16_t)fp->value;
+	} else if (fp->place == CFI_AT_FP && fits_s16(fp->value)) {
+		rule->fp = UNWIND_FP_AT_FP;
+		rule->fp_off = (int16_t)fp->value;
 	} else {
 		rule->fp = UNWIND_FP_LOST;
 	}

@@ -66,12 +66,15 @@ static void die(const char *what, const char *path)
 /* --- what libdw says ---------------------------------------------------------------------------------------------- */
 
 /* The value of a register, as dwarf_frame_register() tells it. */
-enum told { TOLD_SAME, TOLD_UNDEFINED, TOLD_AT_CFA, TOLD_CFA, TOLD_REGISTER, TOLD_EXPRESSION };
+enum told { TOLD_SAME, TOLD_UNDEFINED, TOLD_AT_CFA, TOLD_CFA, TOLD_REGISTER, TOLD_AT_REGISTER, TOLD_EXPRESSION };
 
 struct told_register {
 	enum told what;
+	unsigned int reg; /* of TOLD_AT_REGISTER */
 	int64_t value;
 };
+
+static bool is_register(const Dwarf_Op *op, unsigned int *ret_reg, int64_t *ret_offset);
 
 static struct told_register told_register(Dwarf_Frame *frame, unsigned int reg)
 {
@@ -85,6 +88,12 @@ static struct told_register told_register(Dwarf_Frame *frame, unsigned int reg)
 		return (struct told_register){.what = ops ? TOLD_UNDEFINED : TOLD_SAME};
 	if (n == 1 && ops[0].atom == DW_OP_regx)
 		return (struct told_register){.what = TOLD_REGISTER, .value = (int64_t)ops[0].number};
+	if (n == 1 && ops[0].atom >= DW_OP_breg0 && ops[0].atom <= DW_OP_breg31) {
+		struct told_register told = {.what = TOLD_AT_REGISTER};
+
+		is_register(&ops[0], &told.reg, &told.value);
+		return told;
+	}
 	/* Of an expression the block follows; these come from offsets alone. */
 	if (ops != memory || ops[0].atom != DW_OP_call_frame_cfa)
 		return (struct told_register){.what = TOLD_EXPRESSION};
@@ -183,10 +192,13 @@ static bool set_ra(const struct subject *subject, struct told_register ra, unsig
 }
 
 /* Of the other registers, where the rule has room for it. */
-static void set_fp(struct told_register fp, struct unwind_rule *rule)
+static void set_fp(struct told_register fp, unsigned int fp_register, struct unwind_rule *rule)
 {
 	if (fp.what == TOLD_AT_CFA && fits(fp.value)) {
 		rule->fp = UNWIND_FP_SAVED;
+		rule->fp_off = (int16_t)fp.value;
+	} else if (fp.what == TOLD_AT_REGISTER && fp.reg == fp_register && fits(fp.value)) {
+		rule->fp = UNWIND_FP_AT_FP;
 		rule->fp_off = (int16_t)fp.value;
 	} else if (fp.what != TOLD_SAME) {
 		rule->fp = UNWIND_FP_LOST;
@@ -243,7 +255,7 @@ static enum answer expected_rule(const struct subject *subject, uint64_t va, str
 		if (rule.cfa == UNWIND_CFA_PLT)
 			rule.ra_off = -8;
 		else
-			set_fp(fp, &rule);
+			set_fp(fp, subject->fp, &rule);
 		if (subject->tells_bx)
 			set_bx(bx, &rule);
 		*ret = rule;

@@ -83,7 +83,7 @@ static int set_up(void **state)
 	f->copy = calloc(1, sizeof(*f->copy) + CHUNKS * STACK_CHUNK_BYTES);
 	*f->copy = (struct stack_copy_record){.kind = RECORD_STACK_COPY,
 					      .chunks = CHUNKS,
-					      .readable = (1u << CHUNKS) - 1,
+					      .readable = {(1u << CHUNKS) - 1},
 					      .ip = TEXT + FRAME + 4,
 					      .is_exact = 1,
 					      .task_size = TASK_SIZE,
@@ -166,7 +166,7 @@ static void a_chunk_that_was_not_readable_is_not_read(void **state)
 
 	publish_table(f, f->mapping.object);
 	fill(f, 500);
-	f->copy->readable &= ~2u;
+	f->copy->readable[0] &= ~2ull;
 	check_walk(f, 171, UNWIND_END_UNREADABLE_STACK);
 }
 

@@ -167,7 +167,8 @@ static struct stack_copy_record *new_copy(void)
 	uint64_t *words = (uint64_t *)(copy + 1);
 
 	copy->kind = RECORD_STACK_COPY;
-	copy->chunks = copy->readable = 1;
+	copy->chunks = 1;
+	copy->readable[0] = 1;
 	copy->id = 1;
 	copy->image = IMAGE;
 	copy->ip = TEXT + 4;

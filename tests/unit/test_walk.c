@@ -248,6 +248,24 @@ static void a_saved_stack_pointer_is_read(void **state)
 	assert_frames(frames, 3, UNWIND_END_ROOT);
 }
 
+/* lea 8(rsp), r10; and -32, rsp; push -8(r10); push rbp; mov rsp, rbp; push r10 */
+static void a_realigned_frame_has_its_callers_frame_pointer_at_its_own(void **state)
+{
+	const struct unwind_rule realigned = {.cfa = UNWIND_CFA_DEREF_FP, .cfa_off = -8, .fp = UNWIND_FP_AT_FP};
+	const struct text_row rows[] = {{LEAF, realigned}, {MIDDLE, fp_rule()}, {START, stop}};
+	const uint64_t frames[] = {ip(LEAF), ip(MIDDLE + 1), ip(START + 1)};
+
+	(void)state;
+	publish_rows(rows, 3);
+	publish_process();
+	stack[9] = at(55);  /* r10: the CFA */
+	stack[10] = at(60); /* rbp of MIDDLE */
+	stack[54] = ip(MIDDLE + 1);
+	stack[61] = ip(START + 1);
+	walk_from(ip(LEAF), at(0), at(10));
+	assert_frames(frames, 3, UNWIND_END_ROOT);
+}
+
 static void the_lazy_plt_has_pushed_behind_its_threshold(void **state)
 {
 	const struct unwind_rule plt = {.cfa = UNWIND_CFA_PLT, .cfa_off = 11, .ra_off = -8};
@@ -602,6 +620,7 @@ int main(void)
 		WALK_TEST(rbx_is_unknown_behind_a_rule_that_does_not_tell),
 		WALK_TEST(a_return_address_may_be_in_a_register),
 		WALK_TEST(a_saved_stack_pointer_is_read),
+		WALK_TEST(a_realigned_frame_has_its_callers_frame_pointer_at_its_own),
 		WALK_TEST(the_lazy_plt_has_pushed_behind_its_threshold),
 		WALK_TEST(a_signal_frame_gives_back_the_registers),
 		WALK_TEST(vsyscalls_return_to_what_called_them),
