@@ -5,7 +5,7 @@
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-rate=997
+rate=1999
 seconds=${UNWIND_SECONDS:-8}
 
 # start NAME PROGRAM ARGUMENTS...: a workload; $T/started tells unwind_chains.py which process is which.
