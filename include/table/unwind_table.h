@@ -42,11 +42,11 @@ struct unwind_table {
 	const uint32_t *rows; /* of all pages, in their order */
 };
 
-/* A frame of a GiB is a broken rule; and with its steps added, an offset below this stays an int. */
+/* A frame of a GiB is a broken rule. */
 #define UNWIND_MAX_CFA_OFF (1 << 30)
 
 /* Is this a rule that the walk knows? Kinds in range and of the machine, unused fields 0, registers that exist, the CFA
- * offset within UNWIND_MAX_CFA_OFF (PLT: 0 .. 15). */
+ * offset within ± UNWIND_MAX_CFA_OFF before and after all steps (PLT: 0 .. 15). */
 bool unwind_rule_is_valid(const struct unwind_rule *rule, uint16_t machine);
 
 /* The rule without steps that holds `distance` bytes behind the start of its row. */

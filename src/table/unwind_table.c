@@ -13,6 +13,17 @@ _Static_assert(UNWIND_MAX_CFA_OFF <= INT32_MAX - 8 * UNWIND_MAX_STEP_DISTANCE, "
 
 /* --- rules -------------------------------------------------------------------------------------------------------- */
 
+struct unwind_rule unwind_rule_stepped(const struct unwind_rule *rule, uint32_t distance)
+{
+	uint32_t reached = distance < UNWIND_MAX_STEP_DISTANCE ? (2u << distance) - 1 : UINT32_MAX;
+	int moved = 8 * __builtin_popcount(rule->steps & reached & ~UNWIND_STEPS_POP);
+	struct unwind_rule plain = *rule;
+
+	plain.cfa_off += rule->steps & UNWIND_STEPS_POP ? -moved : moved;
+	plain.steps = 0;
+	return plain;
+}
+
 static bool has_register(uint8_t reg, uint16_t machine)
 {
 	/* The x86-64 column of the return address is no register. */
@@ -53,12 +64,23 @@ static bool may_tell_of_bx(const struct unwind_rule *rule, uint16_t machine)
 	       rule->ra == UNWIND_RA_SAVED;
 }
 
+/* Where all steps have been made, too. */
+static bool is_offset_valid(const struct unwind_rule *rule)
+{
+	int32_t end;
+
+	if (rule->cfa_off > UNWIND_MAX_CFA_OFF || rule->cfa_off < -UNWIND_MAX_CFA_OFF)
+		return false;
+	end = unwind_rule_stepped(rule, UNWIND_MAX_STEP_DISTANCE).cfa_off;
+	return end <= UNWIND_MAX_CFA_OFF && end >= -UNWIND_MAX_CFA_OFF;
+}
+
 static bool is_frame_valid(const struct unwind_rule *rule, uint16_t machine)
 {
 	bool needs_reg = rule->cfa == UNWIND_CFA_REGISTER || rule->ra == UNWIND_RA_REGISTER;
 	bool is_deref = rule->cfa == UNWIND_CFA_DEREF_SP || rule->cfa == UNWIND_CFA_DEREF_FP;
 
-	if (rule->cfa_off > UNWIND_MAX_CFA_OFF || rule->cfa_off < -UNWIND_MAX_CFA_OFF)
+	if (!is_offset_valid(rule))
 		return false;
 	if (rule->fp >= UNWIND_FP_COUNT || (rule->fp_off && rule->fp != UNWIND_FP_SAVED && rule->fp != UNWIND_FP_AT_FP))
 		return false;
@@ -92,17 +114,6 @@ bool unwind_rule_is_valid(const struct unwind_rule *rule, uint16_t machine)
 	default:
 		return false;
 	}
-}
-
-struct unwind_rule unwind_rule_stepped(const struct unwind_rule *rule, uint32_t distance)
-{
-	uint32_t reached = distance < UNWIND_MAX_STEP_DISTANCE ? (2u << distance) - 1 : UINT32_MAX;
-	int moved = 8 * __builtin_popcount(rule->steps & reached & ~UNWIND_STEPS_POP);
-	struct unwind_rule plain = *rule;
-
-	plain.cfa_off += rule->steps & UNWIND_STEPS_POP ? -moved : moved;
-	plain.steps = 0;
-	return plain;
 }
 
 /* --- tables ------------------------------------------------------------------------------------------------------- */
