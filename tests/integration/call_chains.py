@@ -13,19 +13,22 @@ SHARED = {
     "vdso": r"\[vdso\].*",
     "crypto": r"libcrypto\.so.*|libc\.so\.6",
     "startup": r"libc\.so\.6|ld-linux.*",
+    "rest": r"\[vdso\].*",
     "runtime": r"libstdc\+\+\.so.*|libgcc_s\.so.*|libc\.so\.6|ld-linux.*",
 }
 
 
 class Chains:
     """program: regular expression of the base names of the workload's own files. below: what may be the leaf anywhere.
-    same: other words for [rest], where a program is linked statically with what is a library elsewhere."""
+    same: other words for [rest], where a program is linked statically with what is a library elsewhere. anywhere: names
+    that count as [rest] too. may_end: the word at which a stack may end for a stated reason."""
 
-    def __init__(self, root, chains, program, below="[plt]", same=()):
-        self.root, self.program, self.below, self.same = root.split(), program, below, set(same) | {"rest"}
+    def __init__(self, root, chains, program, below="[plt]", same=(), anywhere=(), may_end=None):
+        self.root, self.program, self.below, self.may_end = root.split(), program, below, may_end
+        self.same, self.anywhere = {*same, "rest"}, {*anywhere}
         self.chains = [self.root + chain.split() for chain in chains]
         self.words = set().union(*self.chains, [below])
-        self.own = {word for word in self.words if word[0] != "["}
+        self.own = {word for word in self.words if word[0] != "["} - self.anywhere
         # Who may stand above whom; for the stacks that are not whole.
         self.edges = {(word, below) for word in self.words} | {(word, word) for word in self.words if word[-1] == "+"}
         for chain in self.chains:
@@ -39,7 +42,7 @@ class Chains:
         library = word.strip("[]+")
         if is_program:
             return library == "plt" and not frame.name or \
-                library in self.same and bool(frame.name) and frame.name not in self.own
+                library in self.same and frame.name not in self.own and (bool(frame.name) or "" in self.anywhere)
         return library in SHARED and bool(re.fullmatch(SHARED[library], frame.module))
 
     def words_of(self, frame):
@@ -63,7 +66,9 @@ class Chains:
         return at > len(self.root)
 
     def is_whole(self, stack):
-        return not stack.end and any(self._begins(chain, stack.frames) for chain in self.chains)
+        if stack.end and not (stack.frames and self.may_end in self.words_of(stack.frames[0])):
+            return False
+        return any(self._begins(chain, stack.frames) for chain in self.chains)
 
     def _may_call(self, pair):
         if pair not in self.pairs:

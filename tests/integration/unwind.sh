@@ -32,7 +32,7 @@ work()
 
 	for pid; do
 		grep -q . "/proc/$pid/task/$pid/children" && continue
-		awk '{ sub(/.*\) /, ""); exit $12 < 2 }' "/proc/$pid/stat" || return 1
+		awk '{ sub(/.*\) /, ""); exit $12 + $13 < 2 }' "/proc/$pid/stat" || return 1
 	done
 }
 # judge NAME: what unwind_chains.py says of the recording in $T/NAME.
@@ -47,7 +47,7 @@ judge()
 record_group()
 {
 	wait_for 20 work "${pids[@]}" || echo "not all of $1 work" >&2
-	record -q -F $rate -d "$seconds" -o "$T/$1"
+	record -q -F $rate -d "$seconds" -p "$(IFS=,; echo "${pids[*]}")" --children -o "$T/$1"
 	kill "${pids[@]}"
 	wait "${pids[@]}" 2>/dev/null
 	pids=()
@@ -62,9 +62,11 @@ for name in calls contexts crypto dlopen noreturn plt realign realign-clang; do
 done
 record_group languages
 
-for depth in 10 50 120 400; do
-	start deep-gcc-$depth deep-gcc $depth
-	start deep-clang-$depth deep-clang $depth
+for compiler in gcc clang; do
+	start deep-$compiler-400 deep-$compiler 400
+	for depth in 10 50 120; do
+		start wide-$compiler-$depth wide-$compiler $depth
+	done
 done
 for name in compat signals threads threads-musl throw; do
 	start $name $name

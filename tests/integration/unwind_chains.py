@@ -41,12 +41,14 @@ def chain_c(program, root=GLIBC, **options):
 def chain_go(program):
     below = "runtime.goexit main.main.func1 main.worker "
     recurse = below + "main.recurse " * 40 + "main.visit "
+    # The runtime has stacks of its own, and is met below all functions.
+    runtime = [f"runtime.{root}" for root in ("mcall", "mstart", "morestack", "systemstack", "rt0_go")]
     return Chains("", [
         recurse + "main.(*square).area main.spin", recurse + "main.(*cube).area main.tiny", below + "main.deferred main.tiny",
         below + "main.deferred main.deferred.func1 main.spin", below + "main.sorts [rest]+ main.sorts.func1 main.spin",
-        "runtime.goexit runtime.main main.main"] +
-        # The stacks of the runtime itself.
-        [f"runtime.{root}" for root in ("mcall", "mstart", "morestack", "systemstack", "rt0_go")], program, below="[rest]+")
+        "runtime.goexit runtime.main main.main", *runtime], program, below="[rest]+",
+        # What returns from a signal handler is found before its first byte, where nothing has a name.
+        anywhere=[*runtime, ""])
 
 
 def signals(program):
@@ -93,8 +95,10 @@ CHAINS = {
         "chain::drive chain::sorts [runtime]+ chain::compare chain::spin",
         "chain::drive chain::catches chain::panics [runtime]+", "chain::drive chain::catches [runtime]+"],
         "chain-rust", same=["runtime"]),
-    "contexts": Chains("", ["[libc] coroutine one spin", "[libc] coroutine [libc]+", f"{GLIBC} drive [libc]+"], "contexts"),
-    "crypto": Chains(GLIBC, [f"drive {name} [crypto]+" for name in ("digest", "encrypt", "sign")], "crypto"),
+    "contexts": Chains("", ["[libc] coroutine one spin", "[libc] coroutine [libc]+", f"{GLIBC} drive [libc]+"], "contexts",
+                       may_end="[libc]"),
+    "crypto": Chains(GLIBC, ["drive [crypto]+"] + [f"drive {name} [crypto]+" for name in ("digest", "encrypt", "sign")],
+                     "crypto"),
     "dlopen": Chains(GLIBC, [f"drive library_calls library_inner {last}" for last in ("called_back spin", "spin")],
                      r"dlopen(\.so)?"),
     "noreturn": Chains(GLIBC, ["drive falls ends spin", "drive falls ends [libc]+", "drive [libc]+"], "noreturn"),
@@ -111,9 +115,9 @@ CHAINS = {
         "throw"),
     "vforks": Chains(GLIBC, ["drive starts spins spin", "drive starts [libc]"], "vforks"),
 }
-for compiler in "gcc", "clang", "pac":
+for program in "deep-gcc", "deep-clang", "deep-pac", "wide-gcc", "wide-clang":
     for depth in 10, 50, 120, 400:
-        CHAINS[f"deep-{compiler}-{depth}"] = Chains(GLIBC, [f"drive {' '.join(deep.chain(depth))} leaf"], f"deep-{compiler}")
+        CHAINS[f"{program}-{depth}"] = Chains(GLIBC, [f"drive {' '.join(deep.chain(depth))} leaf"], program)
 
 
 def name_by_twin(frames, twin):

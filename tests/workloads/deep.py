@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a C program of 16 functions that call each other to a given depth, with all sorts of frames: zero to six pushed
-registers, and locals of 8 bytes to two pages, of which little is touched.
-usage: deep.py >deep.c; deep DEPTH [SECONDS]
+registers, and locals of 8 bytes to LIMIT (two pages at most), of which nothing is touched.
+usage: deep.py LIMIT >deep.c; deep DEPTH [SECONDS]
 
     main drive f0 ... (DEPTH functions, see chain) leaf"""
 import random
+import sys
 
 FUNCTIONS = 16
 SIZES = [8, 16, 24, 40, 64, 100, 160, 200, 300, 8, 24, 40, 100, 300, 4096, 8200]
@@ -65,7 +66,7 @@ def chain(depth):
 
 def main():
     choose = random.Random(5)
-    sizes = SIZES[:]
+    sizes = [min(size, int(sys.argv[1])) for size in SIZES]
     choose.shuffle(sizes)
     print(HEAD, end="")
     for i, size in enumerate(sizes):

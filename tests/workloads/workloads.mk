@@ -44,7 +44,7 @@ WL_GOARCH := $(if $(filter arm64,$(ARCH)),arm64,amd64)
 WL_BARE := $(addprefix $(WL)/,$(addprefix chain-,pie nopie static static-pie debug-frame clang musl musl-static) \
 	brief brief-static calls contexts crypto dlopen noreturn plt realign realign-clang signals threads threads-musl vforks \
 	$(WL_PAC:%=chain-%))
-WL_DEEP := $(addprefix $(WL)/deep-,gcc clang $(WL_PAC))
+WL_DEEP := $(addprefix $(WL)/,deep-gcc deep-clang wide-gcc wide-clang $(WL_PAC:%=deep-%))
 WL_LIBRARIES := $(addprefix $(WL)/,dlopen.so plt.so)
 WL_UNWIND := $(WL_BARE) $(WL_DEEP) $(WL_LIBRARIES) $(addprefix $(WL)/,chain-rust chain-go chain-go-stripped throw compat)
 WL_KIND = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
@@ -66,12 +66,12 @@ $(WL_LIBRARIES): $(WL)/%.so: tests/workloads/%.c tests/workloads/chain.h
 	$(call say,WORK,$*.so)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(WL_BARE_CFLAGS) -DLIBRARY -fPIC -shared -Wl,-soname,$*.so $< -o $@
-$(WL)/deep.c: tests/workloads/deep.py
+$(WL)/deep.c $(WL)/wide.c: tests/workloads/deep.py
 	@mkdir -p $(@D)
-	$(Q)python3 $< >$@
-$(WL_DEEP): $(WL)/deep-%: $(WL)/deep.c tests/workloads/chain.h
-	$(call say,WORK,deep-$*)
-	$(Q)$(WL_COMPILER) $(WL_BARE_CFLAGS) $(WL_LINK_$*) -Itests/workloads $< -o $@
+	$(Q)python3 $< $(if $(findstring deep,$(@F)),300,8200) >$@
+$(WL_DEEP): $(WL)/%: $(WL)/$$(firstword $$(subst -, ,$$*)).c tests/workloads/chain.h
+	$(call say,WORK,$*)
+	$(Q)$(WL_COMPILER) $(WL_BARE_CFLAGS) $(WL_LINK_$(WL_KIND)) -Itests/workloads $< -o $@
 $(WL)/throw: tests/workloads/throw.cc tests/workloads/chain.h
 	$(call say,WORK,throw)
 	@mkdir -p $(@D)
