@@ -19,7 +19,8 @@ struct frame_name {
 	bool is_kernel, is_named;
 };
 
-/* Names all words of all stacks. ksyms NULL: kernel frames become "[kernel restricted]". Borrows the batch. */
+/* Names all words of all stacks. ksyms NULL: kernel frames become "[kernel restricted]". The word of a 32-bit process'
+ * stack becomes "[32-bit]". Borrows the batch. */
 int frame_names_new(const struct batch *batch, struct object_cache *cache, const struct ksyms *ksyms,
 		    struct frame_names **ret);
 void frame_names_free(struct frame_names *names);

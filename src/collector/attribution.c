@@ -310,6 +310,8 @@ static int store_user_stack(struct attribution *attribution, struct moment *mome
 			return -ENOENT;
 		stack = (struct stored_stack){.end = record->end};
 		locate_stack(attribution, moment, (const uint64_t *)record->frames, record->words, words, &stack);
+		if (stack.end == UNWIND_END_COMPAT_TASK && !stack.n) /* one frame stands for the code of the process */
+			words[stack.n++] = frame_from_address(0, 0);
 	}
 	*ret_end = stack.end;
 	return stack_store_add_stack(attribution->options.store, &stack, ret_id);

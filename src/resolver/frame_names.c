@@ -35,7 +35,7 @@ struct frame_names {
 /* What makes two words the same frame. */
 struct frame_key {
 	uint64_t word;
-	uint32_t is_kernel, is_return;
+	uint32_t is_kernel, is_return, is_32_bit, pad;
 };
 
 struct naming {
@@ -93,6 +93,8 @@ static int name_user_frame(struct naming *naming, const struct frame_key *key, s
 	char unnamed[80];
 
 	frame->object = BATCH_NONE;
+	if (key->is_32_bit)
+		return intern_names(naming, frame, "[32-bit]", "", "");
 	if (frame_kind(key->word) != FRAME_FILE || id >= naming->object_ids || naming->object_index[id] == BATCH_NONE) {
 		frame->offset = frame_address(key->word);
 		if (!frame->offset)
@@ -160,7 +162,9 @@ static int name_all(struct naming *naming, const struct batch *batch)
 
 		for (uint32_t i = 0; !err && i < stack->words; i++) {
 			uint64_t word = batch->words[stack->first_word + i];
-			struct frame_key key = {.word = word, .is_kernel = stack->is_kernel};
+			struct frame_key key = {.word = word,
+						.is_kernel = stack->is_kernel,
+						.is_32_bit = stack->end == UNWIND_END_COMPAT_TASK};
 
 			key.is_return = stack->is_kernel ? i > 0 : (uint32_t)frame_is_return(word);
 			err = name_word(naming, &seen, &key, &naming->names->frame_of[stack->first_word + i]);

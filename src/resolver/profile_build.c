@@ -222,6 +222,14 @@ static size_t sample_labels(const struct build *build, const struct batch_sample
 	return n;
 }
 
+/* The frame that says why the stack ends, or NULL. "[32-bit]" says it already. */
+static const char *end_text(const struct batch *batch, const struct batch_stack *user)
+{
+	bool is_told = user->end == UNWIND_END_COMPAT_TASK && user->words;
+
+	return batch->info.with_error_frames && !is_told ? end_texts[user->end] : NULL;
+}
+
 static int add_sample(struct build *build, const struct batch_sample *sample)
 {
 	const struct batch *batch = build->source->batch;
@@ -238,8 +246,8 @@ static int add_sample(struct build *build, const struct batch_sample *sample)
 		const struct batch_stack *user = &batch->stacks[sample->user_stack];
 
 		err = add_stack(build, sample->process, user, locations, &n);
-		if (!err && end_texts[user->end] && batch->info.with_error_frames && n < PROFILE_MAX_DEPTH) {
-			err = add_text_location(build, end_texts[user->end], &build->end_location[user->end]);
+		if (!err && end_text(batch, user) && n < PROFILE_MAX_DEPTH) {
+			err = add_text_location(build, end_text(batch, user), &build->end_location[user->end]);
 			locations[n++] = build->end_location[user->end];
 		}
 	}

@@ -9,6 +9,8 @@ from pprof_read import Profile
 
 # The kernel's own functions between the old image and the new one, and behind the end: there is no user stack to walk.
 NO_USER_MEMORY = {"begin_new_exec", "load_elf_binary", "bprm_execve", "exec_binprm", "do_exit", "do_group_exit"}
+# The one user frame of a 32-bit process.
+OF_32_BITS = "[32-bit]"
 
 
 class Frame:
@@ -76,6 +78,8 @@ def of_profile(path):
             names, mapping, address = location
             if names and names[0].startswith("[truncated: "):
                 end = names[0][len("[truncated: "):-1]
+            elif names and names[0] == OF_32_BITS:
+                user.append(Frame(OF_32_BITS, OF_32_BITS))
             elif is_kernel(mapping, address):
                 kernel.append(names[0] if names else "")
             elif mapping or address:

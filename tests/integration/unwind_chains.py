@@ -192,7 +192,7 @@ def count(of_stacks):
 
 def is_whole(name, chains, stack):
     if name == "compat":
-        return not stack.frames and stack.end.startswith("32-bit")
+        return [frame.name for frame in stack.frames] == [stacks.OF_32_BITS] and not stack.end
     if not chains:
         return stacks.reaches_root(stack)
     # A short life begins in the loader, which has no name for where.

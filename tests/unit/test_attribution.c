@@ -177,17 +177,23 @@ static void send_process(struct fixture *f, uint64_t hash, uint32_t exec_id)
 	f->sink.process(f->sink.ctx, &record);
 }
 
-static void send_stack(struct fixture *f, uint64_t hash, const uint64_t *words, uint16_t n)
+static void send_ended_stack(struct fixture *f, uint64_t hash, const uint64_t *words, uint16_t n, enum unwind_end end)
 {
 	struct stack_record *record = calloc(1, sizeof(*record) + n * sizeof(*words));
 
 	record->kind = RECORD_USER_STACK;
 	record->hash = hash;
 	record->words = n;
-	record->end = UNWIND_END_ROOT;
-	memcpy(record->frames, words, n * sizeof(*words));
+	record->end = (uint8_t)end;
+	if (n)
+		memcpy(record->frames, words, n * sizeof(*words));
 	f->sink.stack(f->sink.ctx, record);
 	free(record);
+}
+
+static void send_stack(struct fixture *f, uint64_t hash, const uint64_t *words, uint16_t n)
+{
+	send_ended_stack(f, hash, words, n, UNWIND_END_ROOT);
 }
 
 static void send_sample(struct fixture *f, uint64_t process, uint64_t user, uint64_t time)
@@ -257,6 +263,24 @@ static void a_caller_outside_code_ends_the_stack_with_its_reason(void **state)
 	assert_int_equal(stack.n, 1);
 	assert_int_equal(stack.end, UNWIND_END_NOT_CODE);
 	assert_int_equal(stats_of(f).by_end[UNWIND_END_NOT_CODE], 1);
+}
+
+static void one_frame_stands_for_the_code_of_a_32_bit_process(void **state)
+{
+	struct fixture *f = *state;
+	struct stored_stack stack;
+
+	start_task(f);
+	send_ended_stack(f, 2, NULL, 0, UNWIND_END_COMPAT_TASK);
+	send_ended_stack(f, 3, NULL, 0, UNWIND_END_UNREADABLE_STACK);
+	send_sample(f, 1, 2, 40);
+	send_sample(f, 1, 3, 41);
+	step(f);
+	stack = stack_store_stack(f->store, 0);
+	assert_int_equal(stack.n, 1);
+	assert_int_equal(stack.words[0], frame_from_address(0, 0));
+	assert_int_equal(stack.end, UNWIND_END_COMPAT_TASK);
+	assert_int_equal(stack_store_stack(f->store, 1).n, 0);
 }
 
 static void a_sample_meets_the_mappings_of_its_own_moment(void **state)
@@ -542,6 +566,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_frame_becomes_file_and_offset),
 		TEST(a_caller_outside_code_ends_the_stack_with_its_reason),
+		TEST(one_frame_stands_for_the_code_of_a_32_bit_process),
 		TEST(a_sample_meets_the_mappings_of_its_own_moment),
 		TEST(equal_samples_are_counted_together),
 		TEST(a_header_without_its_frames_is_an_orphan),
