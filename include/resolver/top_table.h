@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions and programs in which most samples are, for the terminal. */
+/* The functions and programs in which most samples are, and where most stacks end early, for the terminal. */
 #pragma once
 
 struct batch;

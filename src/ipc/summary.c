@@ -16,6 +16,17 @@ static bool rows_ok(const struct summary *summary)
 	return true;
 }
 
+static bool ends_ok(const struct summary *summary)
+{
+	if (summary->n_ends > SUMMARY_MAX_ENDS)
+		return false;
+	for (uint32_t i = 0; i < summary->n_ends; i++)
+		if (summary->ends[i].end >= UNWIND_END_COUNT ||
+		    !memchr(summary->ends[i].module, 0, sizeof(summary->ends[i].module)))
+			return false;
+	return true;
+}
+
 int summary_write(const struct summary *summary, int *ret_fd)
 {
 	return memfd_from_bytes("hostprof-summary", summary, sizeof(*summary), ret_fd);
@@ -23,14 +34,16 @@ int summary_write(const struct summary *summary, int *ret_fd)
 
 int summary_read(int fd, struct summary *ret)
 {
+	const struct summary *summary;
 	struct memfd_map map;
 	int err = memfd_map(fd, sizeof(*ret), &map);
 
 	if (err)
 		return err;
 	err = -EBADMSG;
-	if (map.len == sizeof(*ret) && rows_ok((const struct summary *)map.bytes)) {
-		memcpy(ret, map.bytes, sizeof(*ret));
+	summary = (const struct summary *)map.bytes;
+	if (map.len == sizeof(*ret) && rows_ok(summary) && ends_ok(summary)) {
+		memcpy(ret, summary, sizeof(*ret));
 		err = 0;
 	}
 	memfd_unmap(&map);

@@ -15,10 +15,10 @@
 
 #define MAX_ROWS (8u << 20)
 
-/* Samples of one function (name and module) or one program (comm). */
+/* Samples of one function (name and module), one program (comm) or one place and reason where stacks end early. */
 struct row {
-	uint64_t self, total;
-	uint32_t name, module; /* string ids of the names; for a program: offset of its comm in the batch */
+	uint64_t self, total, truncated;
+	uint32_t name, module; /* string ids; of a place: that of its module, and the enum unwind_end */
 	uint32_t last_sample;  /* that counted it already: a recursive function is once in a sample's total */
 };
 struct row_vec VEC(struct row);
@@ -32,6 +32,11 @@ static const bool end_is_complete[UNWIND_END_COUNT] = {
 #include "wire/unwind_end.def"
 #undef UNWIND_END
 };
+
+static bool is_truncated(const struct batch *batch, const struct batch_sample *sample)
+{
+	return sample->user_stack != BATCH_NONE && !end_is_complete[batch->stacks[sample->user_stack].end];
+}
 
 static int row_find(struct map *map, struct row_vec *rows, const struct row_key *key, uint32_t *ret)
 {
@@ -110,7 +115,9 @@ static int by_self(const void *a, const void *b)
 		return (x->self < y->self) - (x->self > y->self);
 	if (x->total != y->total)
 		return (x->total < y->total) - (x->total > y->total);
-	return (x->name > y->name) - (x->name < y->name);
+	if (x->name != y->name)
+		return (x->name > y->name) - (x->name < y->name);
+	return (x->module > y->module) - (x->module < y->module);
 }
 
 static int count_functions(const struct batch *batch, const struct frame_names *names, struct summary *ret)
@@ -158,6 +165,7 @@ static int count_programs(const struct batch *batch, struct summary *ret)
 		if (!err) {
 			rows.items[index].self += sample->count;
 			rows.items[index].total += sample->count;
+			rows.items[index].truncated += is_truncated(batch, sample) ? sample->count : 0;
 		}
 	}
 	if (!err && rows.len)
@@ -167,10 +175,50 @@ static int count_programs(const struct batch *batch, struct summary *ret)
 
 		row->self = rows.items[i].self;
 		row->total = rows.items[i].total;
+		row->truncated = rows.items[i].truncated;
 		text_copy(row->name, sizeof(row->name), intern_str(comms, rows.items[i].name));
 	}
 	map_release(&map);
 	intern_free(comms);
+	vec_release(&rows);
+	return err;
+}
+
+/* The root-most frame of a stack that is cut short is the one that could not be left. */
+static int count_ends(const struct batch *batch, const struct frame_names *names, struct summary *ret)
+{
+	struct row_vec rows = VEC_INIT(MAX_ROWS);
+	struct map map;
+	int err = 0;
+
+	map_init(&map, sizeof(struct row_key), sizeof(uint32_t), MAX_ROWS);
+	for (uint32_t i = 0; !err && i < batch->n_samples; i++) {
+		const struct batch_sample *sample = &batch->samples[i];
+		const struct batch_stack *stack;
+		struct row_key key = {0};
+		uint32_t index;
+
+		if (!is_truncated(batch, sample))
+			continue;
+		stack = &batch->stacks[sample->user_stack];
+		key.module = stack->end;
+		if (stack->words)
+			key.name = frame_names_get(names, frame_names_find(names, stack, stack->words - 1u))->module;
+		err = row_find(&map, &rows, &key, &index);
+		if (!err)
+			rows.items[index].self += sample->count;
+	}
+	if (!err && rows.len)
+		qsort(rows.items, rows.len, sizeof(struct row), by_self);
+	for (size_t i = 0; !err && i < rows.len && ret->n_ends < SUMMARY_MAX_ENDS; i++) {
+		const char *module = frame_names_string(names, rows.items[i].name);
+		struct summary_end *end = &ret->ends[ret->n_ends++];
+
+		end->samples = rows.items[i].self;
+		end->end = rows.items[i].module;
+		text_copy(end->module, sizeof(end->module), *module ? module : "[unknown]");
+	}
+	map_release(&map);
 	vec_release(&rows);
 	return err;
 }
@@ -184,11 +232,12 @@ int top_table_make(const struct batch *batch, const struct frame_names *names, s
 		const struct batch_sample *sample = &batch->samples[i];
 
 		ret->samples += sample->count;
-		if (sample->user_stack != BATCH_NONE && !end_is_complete[batch->stacks[sample->user_stack].end])
-			ret->truncated += sample->count;
+		ret->truncated += is_truncated(batch, sample) ? sample->count : 0;
 	}
 	err = count_functions(batch, names, ret);
 	if (!err)
 		err = count_programs(batch, ret);
+	if (!err)
+		err = count_ends(batch, names, ret);
 	return err;
 }

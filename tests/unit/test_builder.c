@@ -2,6 +2,7 @@
 /* Batches of known content through the builder: which outputs come, in which order, with how many samples. */
 #include "test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -84,8 +85,9 @@ static void add_output(struct batch_writer *writer, enum output_format format, c
 	buf_append(&writer->outputs, &output, sizeof(output));
 }
 
-/* Three processes: two executions of one pid, and one without samples. The object could not be opened. */
-static void make_batch(struct batch *batch, int with_error_frames)
+/* Three processes: two executions of one pid, and one without samples. The object could not be opened. With others: a
+ * 32-bit process, and more stacks that end early. */
+static void make_batch(struct batch *batch, int with_error_frames, int with_others)
 {
 	const uint64_t user[] = {frame_from_object(FRAME_FILE, 1, 0x1010, 0),
 				 frame_from_object(FRAME_FILE, 1, 0x1021, 1)};
@@ -93,6 +95,7 @@ static void make_batch(struct batch *batch, int with_error_frames)
 	const struct batch_mapping mapping = {.start = 0x400000, .limit = 0x410000, .file_off = 0x1000};
 	struct batch_object object = {.id = 1, .kind = OBJECT_FILE};
 	struct batch_writer writer;
+	const uint64_t unknown[] = {0}, called[] = {0, user[1]};
 	int fd;
 
 	batch_writer_init(&writer, MAX_BYTES);
@@ -104,12 +107,21 @@ static void make_batch(struct batch *batch, int with_error_frames)
 	add_process(&writer, 10, 0, "task");
 	add_process(&writer, 10, 1, "task");
 	add_process(&writer, 11, 0, "idle one");
+	add_process(&writer, 12, 0, "old one");
 	add_stack(&writer, user, 2, UNWIND_END_ROOT, 0);
 	add_stack(&writer, user, 1, UNWIND_END_NO_FRAME_POINTER, 0);
 	add_stack(&writer, kernel, 2, UNWIND_END_ROOT, 1);
+	add_stack(&writer, unknown, 1, UNWIND_END_COMPAT_TASK, 0);
+	add_stack(&writer, called, 2, UNWIND_END_NOT_CODE, 0);
 	add_sample(&writer, 0, 0, 2, 5);
 	add_sample(&writer, 1, 1, BATCH_NONE, 3);
 	add_sample(&writer, 0, BATCH_NONE, BATCH_NONE, 1);
+	if (with_others) {
+		add_sample(&writer, 3, 3, 2, 4);
+		add_sample(&writer, 3, 3, BATCH_NONE, 2);
+		add_sample(&writer, 0, 4, BATCH_NONE, 2);
+		add_sample(&writer, 1, 1, 2, 1);
+	}
 	add_output(&writer, OUTPUT_PPROF_EACH, "");
 	add_output(&writer, OUTPUT_PPROF_MERGED, "all.pb.gz");
 	add_output(&writer, OUTPUT_FOLDED, "");
@@ -149,20 +161,26 @@ static struct object_cache *make_cache(void)
 	return cache;
 }
 
-static void run(int with_error_frames, uint32_t skip, struct seen *seen, struct summary *summary,
-		struct builder_result *result)
+static void run_batch(int with_error_frames, int with_others, uint32_t skip, struct seen *seen, struct summary *summary,
+		      struct builder_result *result)
 {
 	const struct builder_sink sink = {.output = take_output, .ctx = seen};
 	struct object_cache *cache = make_cache();
 	struct ksyms *ksyms = make_ksyms();
 	struct batch batch;
 
-	make_batch(&batch, with_error_frames);
+	make_batch(&batch, with_error_frames, with_others);
 	memset(seen, 0, sizeof(*seen));
 	assert_int_equal(builder_run(&batch, cache, ksyms, skip, &sink, summary, result), 0);
 	batch_release(&batch);
 	ksyms_free(ksyms);
 	object_cache_free(cache);
+}
+
+static void run(int with_error_frames, uint32_t skip, struct seen *seen, struct summary *summary,
+		struct builder_result *result)
+{
+	run_batch(with_error_frames, 0, skip, seen, summary, result);
 }
 
 static struct seen seen; /* large */
@@ -212,6 +230,21 @@ static void folded_lines_have_kernel_frames_and_reasons(void **state)
 	assert_null(strstr(seen.outputs[0].text, "truncated"));
 }
 
+static void a_32_bit_process_has_one_frame_which_is_no_error_frame(void **state)
+{
+	static const char *const lines = "old one;[32-bit] 2\n"
+					 "old one;[32-bit];caller_in_kernel_[k];leaf_in_kernel_[k] 4\n";
+	struct builder_result result;
+
+	(void)state;
+	for (int with_error_frames = 0; with_error_frames < 2; with_error_frames++) {
+		run_batch(with_error_frames, 1, 4, &seen, &summary, &result);
+		assert_int_equal(seen.n, 1);
+		assert_non_null(strstr(seen.outputs[0].text, lines));
+		assert_null(strstr(seen.outputs[0].text, "32-bit process"));
+	}
+}
+
 static void frames_are_counted_as_often_as_they_were_sampled(void **state)
 {
 	struct builder_result result;
@@ -243,14 +276,74 @@ static void the_summary_ranks_functions_and_programs(void **state)
 	assert_int_equal(summary.rows[summary.functions].self, 9);
 }
 
+static void the_summary_tells_where_and_why_stacks_end(void **state)
+{
+	static const struct {
+		uint64_t samples;
+		uint32_t end;
+		const char *module;
+	} expected[] = {
+		{6, UNWIND_END_COMPAT_TASK, "[unknown]"},
+		{4, UNWIND_END_NO_FRAME_POINTER, "task"},
+		{2, UNWIND_END_NOT_CODE, "task"}, /* its leaf is in no file */
+	};
+	const struct summary_row *program;
+	struct builder_result result;
+
+	(void)state;
+	run_batch(1, 1, 0, &seen, &summary, &result);
+	assert_int_equal(summary.n_ends, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(summary.ends[i].samples, expected[i].samples);
+		assert_int_equal(summary.ends[i].end, expected[i].end);
+		assert_string_equal(summary.ends[i].module, expected[i].module);
+	}
+	assert_int_equal(summary.truncated, 12);
+	assert_int_equal(summary.processes, 2);
+	program = &summary.rows[summary.functions];
+	assert_string_equal(program[0].name, "task");
+	assert_int_equal(program[0].self, 12);
+	assert_int_equal(program[0].truncated, 6);
+	assert_string_equal(program[1].name, "old one");
+	assert_int_equal(program[1].self, 6);
+	assert_int_equal(program[1].truncated, 6);
+}
+
+static void a_summary_is_checked_before_it_is_believed(void **state)
+{
+	static struct summary good, read;
+	int fd;
+
+	(void)state;
+	for (int change = 0; change < 5; change++) {
+		memset(&good, 0, sizeof(good));
+		good.functions = good.processes = good.n_ends = 1;
+		good.ends[0].end = UNWIND_END_NOT_CODE;
+		if (change == 1)
+			good.functions = SUMMARY_MAX_ROWS + 1;
+		else if (change == 2)
+			good.n_ends = SUMMARY_MAX_ENDS + 1;
+		else if (change == 3)
+			good.ends[0].end = UNWIND_END_COUNT;
+		else if (change == 4)
+			memset(good.ends[0].module, 'm', sizeof(good.ends[0].module));
+		assert_int_equal(summary_write(&good, &fd), 0);
+		assert_int_equal(summary_read(fd, &read), change ? -EBADMSG : 0);
+		close(fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_process_with_samples_has_a_file_and_generations_are_numbered),
 		cmocka_unit_test(outputs_that_arrived_are_not_made_again),
 		cmocka_unit_test(folded_lines_have_kernel_frames_and_reasons),
+		cmocka_unit_test(a_32_bit_process_has_one_frame_which_is_no_error_frame),
 		cmocka_unit_test(frames_are_counted_as_often_as_they_were_sampled),
 		cmocka_unit_test(the_summary_ranks_functions_and_programs),
+		cmocka_unit_test(the_summary_tells_where_and_why_stacks_end),
+		cmocka_unit_test(a_summary_is_checked_before_it_is_believed),
 	};
 
 	return cmocka_run_group_tests_name("builder", tests, NULL, NULL);
