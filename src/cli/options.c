@@ -116,7 +116,8 @@ static const struct option_row rows[] = {
 	{ 'q', "quiet", NULL, "no report and no progress, errors only", OPTION_FLAG,
 	  TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'v', "verbose", NULL, "say more; twice: everything", OPTION_COUNT,
-	  TARGET(verbose), 0, 2, NULL, GROUP_OTHER, NULL, NULL },
+	  TARGET(verbose), 0, 2, NULL, GROUP_OTHER, NULL,
+	  "The report then tells in which files most stacks end early, and why." },
 	{ 0, "version", NULL, "print the version", OPTION_PAGE,
 	  OPTIONS_PAGE_VERSION, 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'h', "help", NULL, "print this page", OPTION_PAGE,
@@ -725,9 +726,13 @@ static const char man_tail[] =
 	"It needs root, or CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and "
 	"CAP_SYSLOG,\n"
 	"and a kernel with BTF (/sys/kernel/btf/vmlinux).\n"
-	"User stacks are walked by frame pointers: those of programs built without them end early, with a frame that "
-	"says\n"
-	"so.\n"
+	"User stacks are walked by .eh_frame, .debug_frame, the tables of Go programs, rules found by scanning the "
+	"code, "
+	"and\n"
+	"frame pointers. What a JIT compiler made is walked by frame pointers alone. A stack that ends early has a "
+	"frame "
+	"that\n"
+	"says why.\n"
 	".SH SEE ALSO\n"
 	".BR perf\\-record (1)\n";
 

@@ -214,8 +214,10 @@ static int show(const struct record_options *options, const struct collector_res
 
 	if (!options->quiet)
 		report_print(stderr, &result->summary, &result->truth, result->files, result->n_files);
+	if (!options->quiet && options->verbose)
+		report_print_ends(stderr, &result->summary);
 	if (options->json)
-		err = report_json(stdout, &result->truth, result->files, result->n_files);
+		err = report_json(stdout, &result->summary, &result->truth, result->files, result->n_files);
 	if (err)
 		fprintf(stderr, "hostprof: cannot write to stdout: %s\n", err_name(err));
 	return err;
@@ -258,7 +260,7 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 		if (!err)
 			err = show(options, result);
 		else if (options->json && result->has_truth) /* what became of the samples is no secret then */
-			report_json(stdout, &result->truth, result->files, result->n_files);
+			report_json(stdout, &result->summary, &result->truth, result->files, result->n_files);
 	}
 	if (problem.err) {
 		problem_text(&problem, text, sizeof(text));

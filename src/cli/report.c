@@ -15,17 +15,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "cli/spell.h"
 
 #define DEFAULT_WIDTH 100
 #define MIN_WIDTH 60
 #define MAX_WIDTH 400
 #define MAX_FUNCTIONS 20
 #define MAX_PROCESSES 10
+#define MAX_ENDS 20
 #define MAX_FILES 16
-#define MAX_TEXT_BYTES 16384 /* of one name or path made safe: 4096 bytes become three times that at most */
 
 #define COLOUR_BOLD "\x1b[1m"
 #define COLOUR_DIM "\x1b[2m"
@@ -132,13 +132,16 @@ static int truth_walk_more(const struct truth *truth, figure_visit *visit, void 
 	walk_real(&walk, "idle_share", truth->idle_share < 0 ? NAN : truth->idle_share, 4);
 	walk_count(&walk, "self_samples", truth->self_samples);
 	walk_figure(&walk, "bpf_is_estimated", &(struct figure){.type = FIGURE_BOOL, .count = truth->bpf_is_estimated});
+	walk_count(&walk, "unwind.tables", truth->unwind.tables);
+	walk_count(&walk, "unwind.tables_failed", truth->unwind.tables_failed);
+	walk_count(&walk, "unwind.evictions", truth->unwind.evictions);
+	walk_count(&walk, "unwind.rows", truth->unwind.rows);
+	walk_count(&walk, "unwind.table_bytes", truth->unwind.table_bytes);
+	walk_count(&walk, "unwind.copies", truth->unwind.copies);
+	walk_count(&walk, "unwind.copies_refused", truth->unwind.copies_refused);
+	walk_count(&walk, "unwind.walks", truth->unwind.walks);
+	walk_count(&walk, "unwind.walks_given_up", truth->unwind.walks_given_up);
 	return walk.err;
-}
-
-/* Whole numbers of jansson are signed. */
-static json_t *count_to_json(uint64_t count)
-{
-	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
 }
 
 static double figure_rounded(const struct figure *figure)
@@ -152,7 +155,7 @@ static json_t *figure_to_json(const struct figure *figure)
 {
 	switch (figure->type) {
 	case FIGURE_COUNT:
-		return count_to_json(figure->count);
+		return spell_json_count(figure->count);
 	case FIGURE_REAL:
 		return isfinite(figure->real) ? json_real(figure_rounded(figure)) : json_null();
 	case FIGURE_BOOL:
@@ -196,22 +199,51 @@ static int add_files(json_t *root, const struct report_file *files, size_t n_fil
 
 	if (json_object_set_new(root, "files", array))
 		return -ENOMEM;
-	for (size_t i = 0; i < n_files; i++) {
-		struct buf path;
-		json_t *file = NULL;
-
-		buf_init(&path, MAX_TEXT_BYTES);
-		text_append_utf8(&path, files[i].path, strlen(files[i].path));
-		if (buf_cstr(&path))
-			file = json_pack("{s:s, s:o}", "path", buf_cstr(&path), "bytes", count_to_json(files[i].bytes));
-		buf_release(&path);
-		if (json_array_append_new(array, file))
+	for (size_t i = 0; i < n_files; i++)
+		if (json_array_append_new(array, json_pack("{s:o, s:o}", "path", spell_json_text(files[i].path),
+							   "bytes", spell_json_count(files[i].bytes))))
 			return -ENOMEM;
-	}
 	return 0;
 }
 
-int report_json(FILE *to, const struct truth *truth, const struct report_file *files, size_t n_files)
+static json_t *end_name_to_json(uint32_t end)
+{
+	char name[64];
+	size_t len = 0;
+
+	for (; ends[end].name[len] && len + 1 < sizeof(name); len++)
+		name[len] = (char)tolower((unsigned char)ends[end].name[len]);
+	name[len] = 0;
+	return json_string(name);
+}
+
+/* Where stacks end early, and whose they are, behind the figures of unwinding. */
+static int add_truncated(json_t *root, const struct summary *summary)
+{
+	json_t *unwind = json_child(root, "unwind", strlen("unwind")), *by_object = json_array(),
+	       *by_process = json_array();
+	int err = json_object_set_new(unwind, "truncated_by_object", by_object);
+
+	err |= json_object_set_new(unwind, "truncated_by_process", by_process);
+	for (uint32_t i = 0; summary && !err && i < summary->n_ends; i++) {
+		const struct summary_end *end = &summary->ends[i];
+
+		err = json_array_append_new(
+			by_object, json_pack("{s:o, s:o, s:o}", "module", spell_json_text(end->module), "reason",
+					     end_name_to_json(end->end), "samples", spell_json_count(end->samples)));
+	}
+	for (uint32_t i = 0; summary && !err && i < summary->processes; i++) {
+		const struct summary_row *row = &summary->rows[summary->functions + i];
+
+		err = json_array_append_new(by_process, json_pack("{s:o, s:o, s:o}", "comm", spell_json_text(row->name),
+								  "samples", spell_json_count(row->self), "truncated",
+								  spell_json_count(row->truncated)));
+	}
+	return err ? -ENOMEM : 0;
+}
+
+int report_json(FILE *to, const struct summary *summary, const struct truth *truth, const struct report_file *files,
+		size_t n_files)
 {
 	json_t *root = json_object();
 	char *text = NULL;
@@ -224,6 +256,8 @@ int report_json(FILE *to, const struct truth *truth, const struct report_file *f
 		err = add_files(root, files, n_files);
 	if (!err)
 		err = truth_walk_more(truth, add_to_json, root);
+	if (!err)
+		err = add_truncated(root, summary);
 	if (!err) {
 		/* Values are rounded already; 15 digits print such a number without a tail. */
 		text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
@@ -320,26 +354,11 @@ static const char *skip_columns(const char *text, unsigned int n)
 	return text;
 }
 
-/* A foreign name as it may stand on a terminal; the caller frees. NULL: no memory. */
-static char *name_made_safe(const char *name)
-{
-	struct buf buf;
-	const char *text;
-	char *safe;
-
-	buf_init(&buf, MAX_TEXT_BYTES);
-	text_append_terminal(&buf, name, strlen(name));
-	text = buf_cstr(&buf);
-	safe = text ? strdup(text) : NULL;
-	buf_release(&buf);
-	return safe;
-}
-
 /* In at most `width` columns: what is longer loses its middle, since the head names the place and the tail the
  * function. Returns the columns used. */
 static unsigned int print_name(const struct view *view, const char *name, unsigned int width)
 {
-	auto_free char *safe = name_made_safe(name);
+	auto_free char *safe = spell_name(name);
 	unsigned int columns, head, tail;
 
 	if (!safe)
@@ -357,40 +376,9 @@ static unsigned int print_name(const struct view *view, const char *name, unsign
 
 static unsigned int name_columns(const char *name)
 {
-	auto_free char *safe = name_made_safe(name);
+	auto_free char *safe = spell_name(name);
 
 	return safe ? columns_of(safe) : 0;
-}
-
-/* "97.3 %", and never 0 or 100 for what is not quite none or all. */
-static const char *percent_text(double part, double whole, char to[16])
-{
-	double percent = whole > 0 ? 100 * part / whole : 0;
-
-	if (percent > 0 && percent < 0.05)
-		snprintf(to, 16, "<0.1 %%");
-	else if (percent >= 99.95 && part < whole)
-		snprintf(to, 16, ">99.9 %%");
-	else
-		snprintf(to, 16, "%.1f %%", percent);
-	return to;
-}
-
-static const char *bytes_text(uint64_t bytes, char to[16])
-{
-	static const char *const units[] = {"kB", "MB", "GB", "TB"};
-	double value = (double)bytes / 1000;
-	size_t unit = 0;
-
-	if (bytes < 1000) {
-		snprintf(to, 16, "%u B", (unsigned int)bytes);
-		return to;
-	}
-	/* 999.95 would be printed as 1000.0 */
-	for (; value >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-		value /= 1000;
-	snprintf(to, 16, "%.1f %s", value, units[unit]);
-	return to;
 }
 
 static const char *seconds_text(double seconds, char to[16])
@@ -423,8 +411,8 @@ static void print_functions(const struct view *view, const struct summary *summa
 	for (unsigned int i = 0; i < n; i++) {
 		unsigned int columns;
 
-		fprintf(view->to, "%8s  %8s   ", percent_text((double)rows[i].self, (double)summary->samples, self),
-			percent_text((double)rows[i].total, (double)summary->samples, total));
+		fprintf(view->to, "%8s  %8s   ", spell_percent((double)rows[i].self, (double)summary->samples, self),
+			spell_percent((double)rows[i].total, (double)summary->samples, total));
 		columns = print_name(view, rows[i].name, name_width);
 		if (rows[i].module[0]) {
 			fprintf(view->to, "%*s", (int)(name_width - columns + 2), "");
@@ -445,10 +433,43 @@ static void print_processes(const struct view *view, const struct summary *summa
 	view_title(view, "   share   samples   process");
 	for (unsigned int i = 0; i < n; i++) {
 		fprintf(view->to, "%8s  %8" PRIu64 "   ",
-			percent_text((double)rows[i].self, (double)summary->samples, share), rows[i].self);
+			spell_percent((double)rows[i].self, (double)summary->samples, share), rows[i].self);
 		print_name(view, rows[i].name, view->width - FUNCTION_LEFT);
 		fputc('\n', view->to);
 	}
+}
+
+void report_print_ends(FILE *to, const struct summary *summary)
+{
+	static const char heading[] = "stacks end early in";
+	unsigned int n = summary->n_ends < MAX_ENDS ? summary->n_ends : MAX_ENDS, module_width = sizeof(heading) - 1;
+	struct view view;
+	char title[128], share[16];
+
+	if (!n)
+		return;
+	view_init(&view, to);
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int columns = name_columns(summary->ends[i].module);
+
+		module_width = columns > module_width ? columns : module_width;
+	}
+	module_width = module_width > MODULE_MAX_WIDTH ? MODULE_MAX_WIDTH : module_width;
+	fputc('\n', to);
+	snprintf(title, sizeof(title), "   share   samples   %-*s  because", (int)module_width, heading);
+	view_title(&view, title);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct summary_end *end = &summary->ends[i];
+		unsigned int columns;
+
+		fprintf(to, "%8s  %8" PRIu64 "   ",
+			spell_percent((double)end->samples, (double)summary->samples, share), end->samples);
+		columns = print_name(&view, end->module, module_width);
+		fprintf(to, "%*s", (int)(module_width - columns + 2), "");
+		print_name(&view, ends[end->end].text, view.width - FUNCTION_LEFT - module_width - 2);
+		fputc('\n', to);
+	}
+	fflush(to);
 }
 
 /* Words that are wrapped at the width; a piece is not broken. */
@@ -522,9 +543,9 @@ static void add_stacks(struct paragraph *paragraph, const struct truth *truth)
 	if (!all)
 		return;
 	paragraph_add(paragraph, NULL, "stacks: %s complete%s",
-		      percent_text((double)truth->stacks_complete, (double)all, share), truncated ? "," : ";");
+		      spell_percent((double)truth->stacks_complete, (double)all, share), truncated ? "," : ";");
 	if (truncated)
-		paragraph_add(paragraph, NULL, "%s truncated", percent_text((double)truncated, (double)all, share));
+		paragraph_add(paragraph, NULL, "%s truncated", spell_percent((double)truncated, (double)all, share));
 	for (left = truncated; left;) {
 		size_t most = UNWIND_END_COUNT;
 
@@ -533,7 +554,7 @@ static void add_stacks(struct paragraph *paragraph, const struct truth *truth)
 			    (most == UNWIND_END_COUNT || truth->stacks_by_end[i] > truth->stacks_by_end[most]))
 				most = i;
 		paragraph_add(paragraph, NULL, "%s%s %s%s", left == truncated ? "(" : "", ends[most].text,
-			      percent_text((double)truth->stacks_by_end[most], (double)all, share),
+			      spell_percent((double)truth->stacks_by_end[most], (double)all, share),
 			      left > truth->stacks_by_end[most] ? "," : ");");
 		is_told[most] = true;
 		left -= truth->stacks_by_end[most];
@@ -553,8 +574,8 @@ static void add_cost(struct paragraph *paragraph, const struct truth *truth)
 	paragraph_add(paragraph, NULL, "(processes %s,", seconds_text(truth->user_cpu_seconds, text));
 	paragraph_add(paragraph, NULL, "BPF %s%s),", seconds_text(truth->bpf_seconds, text),
 		      truth->bpf_is_estimated ? " estimated" : "");
-	paragraph_add(paragraph, NULL, "memory %s + BPF maps %s;", bytes_text(truth->peak_memory_bytes, text),
-		      bytes_text(truth->bpf_map_bytes, maps));
+	paragraph_add(paragraph, NULL, "memory %s + BPF maps %s;", spell_bytes(truth->peak_memory_bytes, text),
+		      spell_bytes(truth->bpf_map_bytes, maps));
 }
 
 static void print_truth(const struct view *view, const struct truth *truth)
@@ -570,7 +591,7 @@ static void print_truth(const struct view *view, const struct truth *truth)
 	add_stacks(&paragraph, truth);
 	if (frames)
 		paragraph_add(&paragraph, NULL, "frames named %s;",
-			      percent_text((double)truth->frames_named, (double)frames, text));
+			      spell_percent((double)truth->frames_named, (double)frames, text));
 	if (truth->taken && isfinite(truth->hz_achieved)) {
 		paragraph_add(&paragraph, NULL, "%.10g Hz wanted,", truth->hz_wanted);
 		paragraph_add(&paragraph, NULL, "%.1f achieved;", truth->hz_achieved);
@@ -612,10 +633,10 @@ static bool is_main_file(const char *path)
 
 static void print_file(const struct view *view, const struct report_file *file)
 {
-	auto_free char *path = name_made_safe(file->path);
+	auto_free char *path = spell_name(file->path);
 	char size[16];
 
-	fprintf(view->to, "%10s  %s\n", bytes_text(file->bytes, size), path ? path : "");
+	fprintf(view->to, "%10s  %s\n", spell_bytes(file->bytes, size), path ? path : "");
 }
 
 /* The argument as a shell reads it back. */
@@ -656,12 +677,12 @@ static void print_files(const struct view *view, const struct report_file *files
 		}
 	}
 	if (told < n_files)
-		fprintf(view->to, "%10s  in %zu more\n", bytes_text(more_bytes, size), n_files - told);
+		fprintf(view->to, "%10s  in %zu more\n", spell_bytes(more_bytes, size), n_files - told);
 	for (size_t i = 0; i < n_files; i++)
 		if (is_pprof(files[i].path) && (!profile || !strcmp(base_name(files[i].path), "all.pb.gz")))
 			profile = files[i].path;
 	if (profile) {
-		auto_free char *path = name_made_safe(profile);
+		auto_free char *path = spell_name(profile);
 
 		fputs("go tool pprof -http=: ", view->to);
 		print_shell_word(view->to, path ? path : "");

@@ -40,6 +40,25 @@ static uint64_t written_samples(const struct collector *collector, uint64_t stor
 	return most < stored ? most : stored;
 }
 
+static void tell_unwinding(const struct collector *collector, const struct sampler_stats *sampled,
+			   struct truth_unwind *ret)
+{
+	struct unwinding_stats stats;
+
+	unwinding_get_stats(collector->unwinding, &stats);
+	*ret = (struct truth_unwind){
+		.tables = stats.tables_made,
+		.tables_failed = stats.tables_failed,
+		.evictions = stats.store.evictions,
+		.rows = stats.store.rows,
+		.table_bytes = stats.store.table_bytes,
+		.copies = sampled->copied,
+		.copies_refused = sampled->copies_refused,
+		.walks = stats.walks,
+		.walks_given_up = stats.walks_given_up,
+	};
+}
+
 void truth_tell(const struct collector *collector, struct truth *ret)
 {
 	static const bool is_complete[UNWIND_END_COUNT] = {
@@ -95,4 +114,5 @@ void truth_tell(const struct collector *collector, struct truth *ret)
 	ret->bpf_is_estimated = sampled.bpf_ns_is_estimated;
 	ret->peak_memory_bytes = collector->peak_bytes + sideband_ring_bytes(collector->sideband);
 	ret->bpf_map_bytes = sampled.map_bytes;
+	tell_unwinding(collector, &sampled, &ret->unwind);
 }

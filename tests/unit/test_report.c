@@ -36,6 +36,15 @@ static struct truth some_truth(void)
 		.bpf_seconds = 0.004,
 		.peak_memory_bytes = 12345678,
 		.bpf_map_bytes = 1900000,
+		.unwind = {.tables = 61,
+			   .tables_failed = 2,
+			   .evictions = 3,
+			   .rows = 123456,
+			   .table_bytes = 654321,
+			   .copies = 70,
+			   .copies_refused = 4,
+			   .walks = 69,
+			   .walks_given_up = 5},
 	};
 
 	truth.stacks_by_end[UNWIND_END_ROOT] = 11259;
@@ -58,6 +67,14 @@ static void summary_add(uint64_t self, uint64_t total, const char *name, const c
 		summary.functions++;
 	else
 		summary.processes++;
+}
+
+static void summary_add_end(uint64_t samples, const char *module, enum unwind_end end)
+{
+	struct summary_end *row = &summary.ends[summary.n_ends++];
+
+	*row = (struct summary_end){.samples = samples, .end = end};
+	snprintf(row->module, sizeof(row->module), "%s", module);
 }
 
 static int set_up(void **state)
@@ -92,7 +109,7 @@ static const char *json_printed(const struct truth *truth, const struct report_f
 {
 	FILE *to = output_opened();
 
-	assert_int_equal(report_json(to, truth, files, n_files), 0);
+	assert_int_equal(report_json(to, &summary, truth, files, n_files), 0);
 	fclose(to);
 	return output;
 }
@@ -145,6 +162,47 @@ static void report_has_tables_truth_and_files(void **state)
 		"    2.0 MB  hostprof-box/flame.html\n"
 		"     812 B  hostprof-box/cc1-4711.pb.gz\n"
 		"go tool pprof -http=: hostprof-box/all.pb.gz\n");
+}
+
+static const char *ends_printed(void)
+{
+	FILE *to = output_opened();
+
+	report_print_ends(to, &summary);
+	fclose(to);
+	return output;
+}
+
+static void objects_at_which_stacks_end_are_listed_with_reasons(void **state)
+{
+	(void)state;
+	summary_add_end(1235, "libfoo.so", UNWIND_END_NO_FRAME_POINTER);
+	summary_add_end(617, "[anon]", UNWIND_END_BAD_FRAME_POINTER);
+	summary_add_end(1, "a_module_with_quite_a_long_file_name.so.6", UNWIND_END_REGISTER_UNKNOWN);
+	assert_string_equal(
+		ends_printed(),
+		"\n"
+		"   share   samples   stacks end early in       because\n"
+		"  10.0 %      1235   libfoo.so                 no unwind information, no frame pointer\n"
+		"   5.0 %       617   [anon]                    no unwind information, bad frame pointer\n"
+		"  <0.1 %         1   a_module_with_qu…me.so.6  unwind rule needs a register that is not known here"
+		"\n");
+}
+
+static void at_most_twenty_objects_are_listed_and_nothing_where_all_stacks_are_complete(void **state)
+{
+	size_t lines = 0;
+
+	(void)state;
+	memset(output, 0, sizeof(output));
+	assert_string_equal(ends_printed(), "");
+	for (int i = 0; i < SUMMARY_MAX_ENDS; i++)
+		summary_add_end(100, "\x1b[31mred", UNWIND_END_NOT_CODE);
+	for (const char *text = ends_printed(); *text; text++) {
+		assert_true(*text != '\x1b');
+		lines += *text == '\n';
+	}
+	assert_int_equal(lines, 1 + 1 + 20);
 }
 
 static void a_run_without_samples_is_told_as_such(void **state)
@@ -353,6 +411,12 @@ static void json_is_the_documented_object(void **state)
 
 	(void)state;
 	truth.lost[LOSS_store_full] = 3;
+	summary_add(5, 5, "function", "module");
+	summary_add(12000, 0, "java", "");
+	summary.rows[1].truncated = 1086;
+	summary_add(345, 0, "b\xff", "");
+	summary_add_end(1000, "[anon]", UNWIND_END_NO_FRAME_POINTER);
+	summary_add_end(86, "lib\xff.so", UNWIND_END_UNREADABLE_STACK);
 	text = json_printed(&truth, files, 2);
 	assert_string_equal(
 		text,
@@ -369,7 +433,13 @@ static void json_is_the_documented_object(void **state)
 		"\"bpf_map_bytes\":1900000},"
 		"\"files\":[{\"path\":\"a/all.pb.gz\",\"bytes\":1234},{\"path\":\"b\xef\xbf\xbd.html\",\"bytes\":5}],"
 		"\"seconds\":10.012346,\"expected\":21780,\"ran\":21770,\"idle_share\":0.43,\"self_samples\":67,"
-		"\"bpf_is_estimated\":false}\n");
+		"\"bpf_is_estimated\":false,"
+		"\"unwind\":{\"tables\":61,\"tables_failed\":2,\"evictions\":3,\"rows\":123456,\"table_bytes\":654321,"
+		"\"copies\":70,\"copies_refused\":4,\"walks\":69,\"walks_given_up\":5,"
+		"\"truncated_by_object\":[{\"module\":\"[anon]\",\"reason\":\"no_frame_pointer\",\"samples\":1000},"
+		"{\"module\":\"lib\xef\xbf\xbd.so\",\"reason\":\"unreadable_stack\",\"samples\":86}],"
+		"\"truncated_by_process\":[{\"comm\":\"java\",\"samples\":12000,\"truncated\":1086},"
+		"{\"comm\":\"b\xef\xbf\xbd\",\"samples\":345,\"truncated\":0}]}}\n");
 }
 
 static void json_says_null_for_what_is_not_known(void **state)
@@ -378,6 +448,7 @@ static void json_says_null_for_what_is_not_known(void **state)
 	const char *text = json_printed(&truth, NULL, 0);
 
 	(void)state;
+	assert_contains(text, "\"truncated_by_object\":[],\"truncated_by_process\":[]}}");
 	assert_contains(text, "\"hz\":{\"wanted\":null,\"achieved\":null},\"first_sample_ms\":null");
 	assert_contains(text, "\"idle_share\":null");
 	assert_contains(text, "\"files\":[]");
@@ -400,7 +471,7 @@ static void json_that_cannot_be_written_is_an_error(void **state)
 	(void)state;
 	if (!full)
 		skip();
-	assert_int_equal(report_json(full, &truth, NULL, 0), -ENOSPC);
+	assert_int_equal(report_json(full, NULL, &truth, NULL, 0), -ENOSPC);
 	fclose(full);
 }
 
@@ -473,11 +544,14 @@ static void a_report_without_memory_does_no_harm(void **state)
 	assert_non_null(to);
 	summary_add(1, 1, "function", "module");
 	summary_add(1, 0, "process", "");
+	summary_add_end(1, "module", UNWIND_END_NOT_CODE);
 	for (unsigned long nth = 1; nth <= 16; nth++) {
 		oom_fail_at(nth);
 		report_print(to, &summary, &truth, &file, 1);
 		oom_fail_at(nth);
-		report_json(to, &truth, &file, 1);
+		report_json(to, &summary, &truth, &file, 1);
+		oom_fail_at(nth);
+		report_print_ends(to, &summary);
 	}
 	oom_fail_at(0);
 	fclose(to);
@@ -540,6 +614,8 @@ static void readme_explains_each_json_key(void **state)
 	(void)state;
 	report_pairs(&truth, key_is_in_readme, text);
 	key_is_in_readme(text, "files", "");
+	key_is_in_readme(text, "unwind.truncated_by_object", "");
+	key_is_in_readme(text, "unwind.truncated_by_process", "");
 	free(text);
 }
 
@@ -547,6 +623,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(report_has_tables_truth_and_files, set_up),
+		cmocka_unit_test_setup(objects_at_which_stacks_end_are_listed_with_reasons, set_up),
+		cmocka_unit_test_setup(at_most_twenty_objects_are_listed_and_nothing_where_all_stacks_are_complete,
+				       set_up),
 		cmocka_unit_test_setup(a_run_without_samples_is_told_as_such, set_up),
 		cmocka_unit_test_setup(losses_are_told_by_cause, set_up),
 		cmocka_unit_test_setup(a_sample_that_is_in_no_sum_is_told, set_up),
