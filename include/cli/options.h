@@ -33,6 +33,7 @@ struct record_options {
 	const char *comms[RECORD_MAX_COMMS]; /* 1 to 15 bytes each */
 	size_t n_comms;
 	const char *cgroup; /* path */
+	uint64_t memory_bytes;
 	bool exclude_self;
 	bool kernel_only, user_only;
 	bool all_processes; /* with a command: not only the command's processes */

@@ -35,6 +35,7 @@ struct collector_options {
 	bool follows_command;	 /* only the command and what it forks */
 	bool with_error_frames;
 	bool trusts_kernel; /* goes on where kernel_guard_check() refuses */
+	size_t copy_bytes;  /* of stacks that wait for tables; 0: as many as attribution.h says */
 	const struct collector_output *outputs;
 	size_t n_outputs;
 	uint64_t program_start_ns; /* CLOCK_MONOTONIC, at the start of main() */

@@ -17,7 +17,10 @@
 #define COMM_MAX_LEN 15	      /* TASK_COMM_LEN less the NUL */
 #define PID_MAX 4194304	      /* PID_MAX_LIMIT of 64-bit kernels */
 #define DURATION_MAX 31536000 /* a year */
-#define QUOTE_MAX_BYTES 64    /* of an argument in an error */
+#define KIB 1024.0
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define QUOTE_MAX_BYTES 64 /* of an argument in an error */
 #define HELP_WIDTH 80
 #define HELP_COLUMN 32
 
@@ -28,6 +31,7 @@ enum option_type {
 	OPTION_COUNT,	/* int, one more each time up to `max` */
 	OPTION_UINT,	/* uint32_t from `min` to `max` */
 	OPTION_SECONDS, /* double from `min` to `max` */
+	OPTION_SIZE,	/* uint64_t: bytes from `min` to `max`, with K, M or G for 1024 of the one before */
 	OPTION_STRING,	/* const char *, not empty */
 	OPTION_PIDS,	/* adds to pids */
 	OPTION_COMMS,	/* adds to comms */
@@ -113,6 +117,11 @@ static const struct option_row rows[] = {
 	  TARGET(trusts_kernel), 0, 0, NULL, GROUP_OTHER, NULL,
 	  "5.19 to 6.3 can lock up while they are sampled, unless they are 6.1.36 or later, or 6.3.10 or later; hostprof "
 	  "refuses the others. For kernels that a distribution has repaired." },
+	{ 0, "mem", "SIZE", "memory to keep to", OPTION_SIZE,
+	  TARGET(memory_bytes), 16 * MIB, 2 * GIB, "96M", GROUP_OTHER, NULL,
+	  "In bytes, or with K, M or G. A third of it is for unwind tables in the kernel: when that is full, the tables "
+	  "that were not used for the longest time leave. A quarter is for copies of stacks that wait for a table: of "
+	  "further ones only the leaf is known. What else hostprof keeps has bounds of its own." },
 	{ 'q', "quiet", NULL, "no report and no progress, errors only", OPTION_FLAG,
 	  TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'v', "verbose", NULL, "say more; twice: everything", OPTION_COUNT,
@@ -219,6 +228,43 @@ static int read_number(struct parser *parser, const struct option_row *row, cons
 		return 0;
 	return usage_error(parser, "--%s: '%s' is not a number from %.10g to %.10g", row->name, quote_n(text, len).text,
 			   row->min, row->max);
+}
+
+/* "96M" */
+static void size_text(double bytes, char to[32])
+{
+	static const char *const units[] = {"", "K", "M", "G"};
+	size_t unit = 0;
+
+	for (; bytes >= KIB && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		bytes /= KIB;
+	snprintf(to, 32, "%.10g%s", bytes, units[unit]);
+}
+
+static int read_size(struct parser *parser, const struct option_row *row, const char *text, uint64_t *ret)
+{
+	size_t len = strlen(text);
+	char min[32], max[32];
+	double unit = 1, bytes;
+
+	switch (text[len - 1]) {
+	case 'K':
+		unit = KIB;
+		break;
+	case 'M':
+		unit = MIB;
+		break;
+	case 'G':
+		unit = GIB;
+		break;
+	}
+	if (number_parse(text, len - (unit > 1), false, row->min / unit, row->max / unit, &bytes)) {
+		*ret = (uint64_t)(bytes * unit);
+		return 0;
+	}
+	size_text(row->min, min);
+	size_text(row->max, max);
+	return usage_error(parser, "--%s: '%s' is not a size from %s to %s", row->name, quote(text).text, min, max);
 }
 
 static int read_choice(struct parser *parser, const struct option_row *row, const char *value, bool *ret)
@@ -363,6 +409,8 @@ static int apply(struct parser *parser, const struct option_row *row, char *valu
 		return err;
 	case OPTION_SECONDS:
 		return read_number(parser, row, value, len, target);
+	case OPTION_SIZE:
+		return read_size(parser, row, value, target);
 	case OPTION_STRING:
 		*(const char **)target = value;
 		return 0;
@@ -501,7 +549,8 @@ static int read_arguments(struct parser *parser)
 int options_read(int argc, char **argv, struct record_options *ret, enum options_page *ret_page,
 		 char error[OPTIONS_ERROR_BYTES])
 {
-	struct record_options options = {.rate_hz = 99, .exclude_self = true, .error_frames = true};
+	struct record_options options = {
+		.rate_hz = 99, .exclude_self = true, .error_frames = true, .memory_bytes = (uint64_t)(96 * MIB)};
 	struct parser parser = {.argc = argc, .argv = argv, .options = &options};
 	int err;
 
@@ -571,10 +620,17 @@ static void long_form(const struct option_row *row, char *to, size_t size)
 /* What it does, with the range of a number: "samples a second on each CPU, 1 to 10000" */
 static void describe(const struct option_row *row, char *to, size_t size)
 {
-	if (row->type == OPTION_UINT)
+	char min[32], max[32];
+
+	if (row->type == OPTION_UINT) {
 		snprintf(to, size, "%s, %.10g to %.10g", row->help, row->min, row->max);
-	else
+	} else if (row->type == OPTION_SIZE) {
+		size_text(row->min, min);
+		size_text(row->max, max);
+		snprintf(to, size, "%s, %s to %s", row->help, min, max);
+	} else {
 		text_copy(to, size, row->help);
+	}
 }
 
 static void print_help_row(FILE *to, const struct option_row *row)

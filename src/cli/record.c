@@ -29,6 +29,9 @@
 #define DEFAULT_PATH_BYTES 320
 #define CGROUP_PATH_BYTES 4096
 #define MAX_OUTPUT_BYTES (1ULL << 30)
+/* Of --mem: a third, and a quarter. */
+#define TABLES_PART 3
+#define COPIES_PART 4
 
 struct recording {
 	const struct record_options *options;
@@ -171,6 +174,7 @@ static int describe_sampling(const struct record_options *options, struct sample
 					.exclude_self = options->exclude_self,
 					.kernel_only = options->kernel_only,
 					.user_only = options->user_only,
+					.table_bytes = (size_t)(options->memory_bytes / TABLES_PART),
 					.with_threads = options->threads};
 	for (size_t i = 0; i < options->n_pids; i++) {
 		char path[32];
@@ -232,6 +236,7 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 					      .follows_command = !options->all_processes,
 					      .with_error_frames = options->error_frames,
 					      .trusts_kernel = options->trusts_kernel,
+					      .copy_bytes = (size_t)(options->memory_bytes / COPIES_PART),
 					      .outputs = outputs,
 					      .program_start_ns = program_start_ns,
 					      .started = on_started,

@@ -260,6 +260,7 @@ int collector_make_tables(struct collector *collector)
 {
 	struct registry_options registry = {.max_processes = MAX_PROCESSES};
 	struct attribution_options attribution = {.want_object = want_object,
+						  .copy_bytes = collector->options->copy_bytes,
 						  .want_scan = want_scan,
 						  .on_ksymbol = on_ksymbol,
 						  .on_records_lost = on_records_lost,

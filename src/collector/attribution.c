@@ -17,8 +17,6 @@
 #define MAX_PENDING (1u << 20)
 #define MAX_WAITING (256u << 10)
 #define MAX_SCANS (256u << 10)
-/* Copies of stacks that wait for tables, all together; those that come on top keep only their registers. */
-#define MAX_COPY_BYTES (24u << 20)
 #define MAX_COPIES (64u << 10)
 /* How long a sample waits for the mappings of its process. */
 #define SCAN_PATIENCE_NS (2 * NSEC_PER_SEC)
@@ -66,6 +64,8 @@ int attribution_new(const struct attribution_options *options, struct attributio
 	if (!attribution)
 		return -ENOMEM;
 	attribution->options = *options;
+	if (!options->copy_bytes)
+		attribution->options.copy_bytes = ATTRIBUTION_COPY_BYTES;
 	vec_init(&attribution->pending, MAX_PENDING);
 	vec_init(&attribution->waiting, MAX_WAITING);
 	vec_init(&attribution->scans, MAX_SCANS);
@@ -151,7 +151,7 @@ static void on_sample(void *ctx, const struct sample_record *record)
 static void on_copy(void *ctx, const struct stack_copy_record *record)
 {
 	struct attribution *attribution = ctx;
-	bool has_room = attribution->copy_bytes + copy_size(record) <= MAX_COPY_BYTES;
+	bool has_room = attribution->copy_bytes + copy_size(record) <= attribution->options.copy_bytes;
 	size_t bytes = has_room ? copy_size(record) : sizeof(*record);
 	struct stack_copy_record *copy = malloc(bytes), **slot;
 

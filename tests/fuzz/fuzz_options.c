@@ -22,6 +22,7 @@ static void check_options(const struct record_options *options)
 	check(options->rate_hz >= 1 && options->rate_hz <= 10000);
 	check(options->duration_seconds >= 0 && options->duration_seconds <= 31536000);
 	check(options->n_pids <= RECORD_MAX_PIDS && options->n_comms <= RECORD_MAX_COMMS);
+	check(options->memory_bytes >= 16u << 20 && options->memory_bytes <= 2ull << 30);
 	check(options->n_outputs >= 1 && options->n_outputs <= RECORD_MAX_OUTPUTS);
 	check(!(options->kernel_only && options->user_only) && !(options->n_pids && options->command));
 	for (size_t i = 0; i < options->n_pids; i++)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 
+#include "base/counters.h"
 #include "collector/attribution.h"
 #include "collector/unwinding.h"
 
@@ -58,7 +59,8 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct registry_options registry = {.max_processes = 1000};
-	struct attribution_options options = {.want_object = want_object,
+	struct attribution_options options = {.copy_bytes = sizeof(struct stack_copy_record) + STACK_CHUNK_BYTES,
+					      .want_object = want_object,
 					      .want_scan = want_scan,
 					      .on_ksymbol = on_ksymbol,
 					      .on_records_lost = on_records_lost,
@@ -446,6 +448,38 @@ static void a_sample_whose_copy_did_not_come_is_an_orphan(void **state)
 	assert_int_equal(stats_of(f).lost[LOSS_orphan], 1);
 }
 
+static void send_copy_of_a_chunk(struct fixture *f, uint64_t id)
+{
+	struct stack_copy_record *copy = calloc(1, sizeof(*copy) + STACK_CHUNK_BYTES);
+
+	copy->kind = RECORD_STACK_COPY;
+	copy->chunks = copy->readable = 1;
+	copy->id = id;
+	copy->ip = TEXT + 0x10;
+	copy->is_exact = 1;
+	f->sink.copy(f->sink.ctx, copy);
+	free(copy);
+}
+
+static void copies_beyond_the_limit_keep_their_leaf(void **state)
+{
+	uint64_t before = counters[COUNTER_stack_copies_cut];
+	struct fixture *f = *state;
+
+	start_task(f);
+	send_copied_sample(f, 1, 1, 40);
+	send_copied_sample(f, 1, 2, 41);
+	send_copy_of_a_chunk(f, 1);
+	assert_int_equal(counters[COUNTER_stack_copies_cut] - before, 0);
+	send_copy_of_a_chunk(f, 2);
+	assert_int_equal(counters[COUNTER_stack_copies_cut] - before, 1);
+	step(f);
+	assert_int_equal(stats_of(f).stored, 2);
+	assert_int_equal(frame_offset(stack_store_stack(f->store, 0).words[0]), 0x1010);
+	send_copy_of_a_chunk(f, 3); /* the first two are gone */
+	assert_int_equal(counters[COUNTER_stack_copies_cut] - before, 1);
+}
+
 static struct unwind_rule unwind_rules[UNWIND_MAX_RULES];
 static struct unwind_object unwind_objects[UNWIND_MAX_OBJECTS];
 static struct unwind_process unwind_processes[UNWIND_MAX_PROCESSES];
@@ -575,6 +609,7 @@ int main(void)
 		TEST(a_scan_that_never_answers_costs_no_sample),
 		TEST(of_a_copy_the_leaf_is_known_at_least),
 		TEST(a_sample_whose_copy_did_not_come_is_an_orphan),
+		TEST(copies_beyond_the_limit_keep_their_leaf),
 		TEST(a_copied_stack_waits_for_its_table_and_counts_once),
 		TEST(at_the_end_a_copied_stack_is_told_as_far_as_it_goes),
 		TEST(lost_records_are_told),

@@ -65,6 +65,7 @@ static void nothing_given_means_everything_at_99_hz_into_the_default_directory(v
 	(void)state;
 	assert_int_equal(parse_array(none), 0);
 	assert_int_equal(page, OPTIONS_PAGE_NONE);
+	assert_int_equal(options.memory_bytes, 96 << 20);
 	assert_true(options.duration_seconds == 0);
 	assert_int_equal(options.rate_hz, 99);
 	assert_int_equal(options.n_pids + options.n_comms, 0);
@@ -161,6 +162,23 @@ static void duration_may_be_a_fraction(void **state)
 	assert_true(options.duration_seconds == 10.5);
 	assert_int_equal(parse("-d31536000"), 0);
 	assert_true(options.duration_seconds == 31536000);
+}
+
+static void a_size_may_have_a_unit(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} cases[] = {
+		{"16M", 16 << 20},  {"16777216", 16 << 20}, {"16384K", 16 << 20},	{"0100M", 100 << 20},
+		{"1G", 1ULL << 30}, {"2G", 2ULL << 30},	    {"2147483648", 2ULL << 30}, {"16777217", (16 << 20) + 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(parse("--mem", cases[i].text), 0);
+		assert_int_equal(options.memory_bytes, cases[i].bytes);
+	}
 }
 
 static void pids_add_up_and_count_once(void **state)
@@ -304,6 +322,15 @@ static void wrong_usage_is_told_with_option_and_range(void **state)
 	} cases[] = {
 		{{"foo"}, "unknown command 'foo'; commands: record"},
 		{{""}, "unknown command ''; commands: record"},
+		{{"--mem", "15M"}, "--mem: '15M' is not a size from 16M to 2G"},
+		{{"--mem", "16777215"}, "--mem: '16777215' is not a size from 16M to 2G"},
+		{{"--mem", "2147483649"}, "--mem: '2147483649' is not a size from 16M to 2G"},
+		{{"--mem", "3G"}, "--mem: '3G' is not a size from 16M to 2G"},
+		{{"--mem", "M"}, "--mem: 'M' is not a size from 16M to 2G"},
+		{{"--mem", "64MB"}, "--mem: '64MB' is not a size from 16M to 2G"},
+		{{"--mem", "64m"}, "--mem: '64m' is not a size from 16M to 2G"},
+		{{"--mem", "1.5G"}, "--mem: '1.5G' is not a size from 16M to 2G"},
+		{{"--mem", "-64M"}, "--mem: '-64M' is not a size from 16M to 2G"},
 		{{"record", "foo"}, "'foo' is no option; a command to profile stands behind --"},
 		{{"-d", "1", "record"}, "'record' is no option; a command to profile stands behind --"},
 		{{"-"}, "'-' is no option; a command to profile stands behind --"},
@@ -476,7 +503,7 @@ static void man_page_has_each_option_of_the_help(void **state)
 		assert_non_null(strstr(man, name));
 		found++;
 	}
-	assert_int_equal(found, 23);
+	assert_int_equal(found, 24);
 	free(help);
 	free(man);
 }
@@ -512,6 +539,7 @@ int main(void)
 		cmocka_unit_test_teardown(each_flag_sets_its_own_field, release),
 		cmocka_unit_test_teardown(verbose_counts_to_two, release),
 		cmocka_unit_test_teardown(duration_may_be_a_fraction, release),
+		cmocka_unit_test_teardown(a_size_may_have_a_unit, release),
 		cmocka_unit_test_teardown(pids_add_up_and_count_once, release),
 		cmocka_unit_test_teardown(more_pids_than_fit_are_refused, release),
 		cmocka_unit_test_teardown(names_add_up_and_count_once, release),
