@@ -244,14 +244,22 @@ struct message_make_table {
 	uint32_t pad;
 };
 
-/* TABLE: with a memfd of table/unwind_table.h when err is 0 and same_as is 0. -ENOENT: the object has none. */
+#define MESSAGE_MAX_GAPS 10
+
+/* Code without a rule: its address in the file's own space, and where it is in the file. */
+struct message_gap {
+	uint64_t elf_va, file_off, bytes;
+};
+
+/* TABLE: with a memfd of table/unwind_table.h when err is 0 and same_as is 0. -ENOENT: the object has none: no code
+ * (code is 0), or no rules for it. */
 struct message_table {
 	uint32_t object;
 	uint32_t page; /* as asked */
 	int32_t err;
-	uint32_t same_as;     /* object whose table was sent before and serves for this one; 0: none */
-	uint32_t wants_debug; /* a debug file might tell more: it has this build id */
-	uint32_t build_id_len;
+	uint32_t same_as;      /* object whose table was sent before and serves for this one; 0: none */
+	uint32_t wants_debug;  /* a debug file of this build id might tell more */
+	uint32_t build_id_len; /* of the object's file; 0: it has none */
 	uint8_t build_id[BUILD_ID_MAX];
 	uint32_t pad;
 	uint64_t cpu_ns; /* that making it took */
@@ -259,6 +267,9 @@ struct message_table {
 	uint64_t code, eh_frame, debug_frame, go, scanned, none, unsupported;
 	uint64_t bad_entries;
 	uint64_t rows_given, rows_merged, rows_written;
+	uint32_t is_whole; /* of the file, not of a window */
+	uint32_t n_gaps;
+	struct message_gap gaps[MESSAGE_MAX_GAPS]; /* the largest first */
 };
 
 /* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor

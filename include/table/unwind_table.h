@@ -21,6 +21,10 @@
 #define UNWIND_TABLE_VERSION 1
 #define UNWIND_TABLE_MAX_BYTES (256u << 20)
 
+/* A file with more code than this has a table for each TABLE_WINDOW_PAGES of it. */
+#define TABLE_WHOLE_BYTES (256u << 20)
+#define TABLE_WINDOW_PAGES 256u
+
 struct unwind_table_head {
 	uint32_t magic;
 	uint16_t version, machine; /* EM_X86_64 or EM_AARCH64 */

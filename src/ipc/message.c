@@ -178,7 +178,8 @@ static bool batch_done_is_right(const union fixed_part *part)
 
 static bool table_is_right(const union fixed_part *part)
 {
-	return is_err(part->table.err) && part->table.wants_debug <= 1 && part->table.build_id_len <= BUILD_ID_MAX;
+	return is_err(part->table.err) && part->table.wants_debug <= 1 && part->table.build_id_len <= BUILD_ID_MAX &&
+	       part->table.is_whole <= 1 && part->table.n_gaps <= MESSAGE_MAX_GAPS;
 }
 
 static bool table_needs_fd(const union fixed_part *part)

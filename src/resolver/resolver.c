@@ -125,6 +125,29 @@ static uint64_t own_cpu_ns(void)
 	return (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
 }
 
+_Static_assert(MESSAGE_MAX_GAPS == TABLE_MAX_GAPS, "the gaps of a table fit its message");
+
+static void describe_table(const struct table_coverage *coverage, const struct table_writer_stats *stats,
+			   struct message_table *table)
+{
+	table->is_whole = coverage->is_whole;
+	table->code = coverage->code;
+	table->eh_frame = coverage->eh_frame;
+	table->debug_frame = coverage->debug_frame;
+	table->go = coverage->go;
+	table->scanned = coverage->scanned;
+	table->none = coverage->none;
+	table->unsupported = coverage->unsupported;
+	table->bad_entries = coverage->bad_entries;
+	table->rows_given = stats->rows_given;
+	table->rows_merged = stats->rows_merged;
+	table->rows_written = stats->rows_written;
+	table->n_gaps = coverage->n_gaps;
+	for (uint32_t i = 0; i < coverage->n_gaps; i++)
+		table->gaps[i] = (struct message_gap){coverage->gaps[i].elf_va, coverage->gaps[i].file_off,
+						      coverage->gaps[i].bytes};
+}
+
 /* Makes the table; *ret_fd is -1 when another object's serves. */
 static int make_table(struct resolver *resolver, uint32_t debug, struct message_table *table, int *ret_fd)
 {
@@ -139,27 +162,13 @@ static int make_table(struct resolver *resolver, uint32_t debug, struct message_
 	/* Little of the code is told of: a debug file may have a .debug_frame. */
 	table->wants_debug = !debug && !table->same_as && (!err || err == -ENOENT) &&
 			     coverage.eh_frame + coverage.debug_frame + coverage.go < coverage.code / 2;
-	if (table->wants_debug)
-		table->build_id_len =
-			(uint32_t)object_cache_file_build_id(resolver->cache, table->object, table->build_id);
+	table->build_id_len = (uint32_t)object_cache_file_build_id(resolver->cache, table->object, table->build_id);
+	describe_table(&coverage, &stats, table);
 	if (!err && !table->same_as)
 		err = memfd_seal(fd);
-	if (err)
-		return err;
-	table->code = coverage.code;
-	table->eh_frame = coverage.eh_frame;
-	table->debug_frame = coverage.debug_frame;
-	table->go = coverage.go;
-	table->scanned = coverage.scanned;
-	table->none = coverage.none;
-	table->unsupported = coverage.unsupported;
-	table->bad_entries = coverage.bad_entries;
-	table->rows_given = stats.rows_given;
-	table->rows_merged = stats.rows_merged;
-	table->rows_written = stats.rows_written;
-	if (!table->same_as)
+	if (!err && !table->same_as)
 		*ret_fd = take_fd(&fd);
-	return 0;
+	return err;
 }
 
 static int on_make_table(struct resolver *resolver, const struct message *message)

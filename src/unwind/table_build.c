@@ -64,6 +64,7 @@ struct build {
 	enum source source;
 	uint64_t va;
 	uint8_t cfa;
+	struct table_gap gap; /* that reaches to `va`; bytes 0: none */
 };
 
 /* --- where code is ------------------------------------------------------------------------------------------------ */
@@ -326,6 +327,39 @@ static const struct unwind_rule no_rule = {.cfa = UNWIND_CFA_NONE};
 static const struct unwind_rule stop_rule = {.cfa = UNWIND_CFA_STOP};
 static const struct unwind_rule unsupported_rule = {.cfa = UNWIND_CFA_UNSUPPORTED};
 
+/* The gap is over: is it one of the largest? */
+static void keep_gap(struct build *build)
+{
+	struct table_coverage *coverage = &build->coverage;
+	struct table_gap gap = build->gap;
+	uint32_t at = coverage->n_gaps;
+
+	build->gap.bytes = 0;
+	while (at && coverage->gaps[at - 1].bytes < gap.bytes)
+		at--;
+	if (!gap.bytes || at == TABLE_MAX_GAPS)
+		return;
+	if (coverage->n_gaps < TABLE_MAX_GAPS)
+		coverage->n_gaps++;
+	for (uint32_t i = coverage->n_gaps - 1; i > at; i--)
+		coverage->gaps[i] = coverage->gaps[i - 1];
+	coverage->gaps[at] = gap;
+}
+
+/* A piece that lies behind the one before, in the file and in memory, goes on with its gap. */
+static void add_to_gap(struct build *build, uint64_t bytes)
+{
+	const struct piece *piece = build->piece;
+	uint64_t file_off = piece->file_off + (build->va - piece->start);
+	struct table_gap *gap = &build->gap;
+
+	if (gap->bytes && (gap->elf_va + gap->bytes != build->va || gap->file_off + gap->bytes != file_off))
+		keep_gap(build);
+	if (!gap->bytes)
+		*gap = (struct table_gap){.elf_va = build->va, .file_off = file_off};
+	gap->bytes += bytes;
+}
+
 /* The last row reaches to here. */
 static void count_to(struct build *build, uint64_t va)
 {
@@ -343,6 +377,10 @@ static void count_to(struct build *build, uint64_t va)
 		to = &coverage->none;
 	else if (build->cfa == UNWIND_CFA_UNSUPPORTED)
 		to = &coverage->unsupported;
+	if (va > build->va && (to == &coverage->none || to == &coverage->unsupported))
+		add_to_gap(build, va - build->va);
+	else if (va > build->va)
+		keep_gap(build);
 	*to += va - build->va;
 	build->va = va;
 }
@@ -581,21 +619,22 @@ static size_t bad_entries(const struct build *build)
 
 static int build_table(struct build *build, uint32_t page, int fd, struct table_writer_stats *ret_stats)
 {
-	bool is_whole;
 	int err = find_code(build);
 
+	build->coverage.is_whole = true;
 	if (!err)
-		err = choose_range(build, page, &is_whole);
+		err = choose_range(build, page, &build->coverage.is_whole);
 	if (err)
 		return err;
 	build->coverage.code = code_bytes(build);
-	err = open_sources(build, is_whole);
+	err = open_sources(build, build->coverage.is_whole);
 	if (!err)
 		err = table_writer_new(elf_file_machine(build->file), &build->range, &build->writer);
 	if (!err)
 		err = fill_pieces(build);
 	if (err)
 		return err;
+	keep_gap(build);
 	build->coverage.bad_entries = bad_entries(build);
 	if (build->coverage.none == build->coverage.code)
 		return -ENOENT;

@@ -138,6 +138,7 @@ static void enums_and_errors_have_a_range(void **state)
 	struct message_parsed parsed = {.err = -ENOEXEC};
 	struct message_open_object open = {.candidates = OPEN_CANDIDATES};
 	struct message_process process = {.tgid = 1};
+	struct message_table table = {.err = -ENOENT, .is_whole = 1, .n_gaps = MESSAGE_MAX_GAPS};
 
 	(void)state;
 	prepare.place = OUTPUT_DIRECTORY + 1;
@@ -166,6 +167,13 @@ static void enums_and_errors_have_a_range(void **state)
 	check(MESSAGE_OPEN_OBJECT, PUT(open, ""), false, -EBADMSG);
 	open.candidates = OPEN_CANDIDATES + 1;
 	check(MESSAGE_OPEN_OBJECT, PUT(open, ""), false, -EBADMSG);
+
+	check(MESSAGE_TABLE, PUT(table, ""), false, 0);
+	table.n_gaps = MESSAGE_MAX_GAPS + 1;
+	check(MESSAGE_TABLE, PUT(table, ""), false, -EBADMSG);
+	table.n_gaps = 0;
+	table.is_whole = 2;
+	check(MESSAGE_TABLE, PUT(table, ""), false, -EBADMSG);
 
 	check(MESSAGE_PROCESS, PUT(process, ""), false, 0);
 	memset(process.comm, 'c', sizeof(process.comm));

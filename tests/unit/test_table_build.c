@@ -169,6 +169,50 @@ static void rules_hold_from_one_function_to_the_next(void **state)
 	assert_int_equal(built.coverage.code, 0x1100); /* .text and .plt */
 	assert_int_equal(built.coverage.eh_frame, 0x20 + 0x20 + 0x10 + 0x10);
 	assert_int_equal(built.coverage.none, 0x1100 - 0x60);
+	assert_true(built.coverage.is_whole);
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void largest_gaps_are_told_with_their_places(void **state)
+{
+	static const struct function functions[] = {
+		{0x30, 0x20, 16},
+		{0x80, 0x10, 0}, /* not supported, and behind it 16 bytes without a rule */
+		{0xa0, 0xf40, 16},
+	};
+	static const struct table_gap gaps[] = {
+		/* .plt lies behind .text, in memory and in the file. */
+		{IMAGE_TEXT + 0xfe0, IMAGE_TEXT_OFFSET + 0xfe0, 0x120},
+		{IMAGE_TEXT + 0x50, IMAGE_TEXT_OFFSET + 0x50, 0x50},
+		{IMAGE_TEXT, IMAGE_TEXT_OFFSET, 0x30},
+	};
+	struct elf_file *file = file_of(functions, LENGTH(functions));
+	struct built built = build(file, NULL, 0);
+
+	(void)state;
+	assert_int_equal(built.coverage.n_gaps, LENGTH(gaps));
+	assert_memory_equal(built.coverage.gaps, gaps, sizeof(gaps));
+	built_release(&built);
+	elf_file_free(file);
+}
+
+static void of_many_gaps_the_largest_are_kept(void **state)
+{
+	struct function functions[32];
+	struct elf_file *file;
+	struct built built;
+
+	(void)state;
+	/* Gaps of 16 … 31 bytes, and as many again, between functions of 16 bytes. */
+	for (size_t i = 0, at = 0; i < LENGTH(functions); i++, at += 16 + 16 + i % 16)
+		functions[i] = (struct function){at, 16, 16};
+	file = file_of(functions, LENGTH(functions));
+	built = build(file, NULL, 0);
+	assert_int_equal(built.coverage.n_gaps, TABLE_MAX_GAPS);
+	for (size_t i = 1; i < TABLE_MAX_GAPS; i++) /* gap 0 is the rest of the code */
+		assert_int_equal(built.coverage.gaps[i].bytes, 31 - (i - 1) / 2);
+	assert_true(built.coverage.gaps[1].elf_va < built.coverage.gaps[2].elf_va); /* the first of equal ones */
 	built_release(&built);
 	elf_file_free(file);
 }
@@ -498,6 +542,8 @@ static void large_file_is_built_window_by_window(void **state)
 
 		if (!cases[i].eh_frame) {
 			assert_int_equal(table_build(file, NULL, cases[i].page, fd, &stats, &coverage), -ENOENT);
+			assert_true(coverage.code > 0 && coverage.none == coverage.code);
+			assert_int_equal(coverage.gaps[0].bytes, coverage.code);
 			close(fd);
 			continue;
 		}
@@ -508,6 +554,7 @@ static void large_file_is_built_window_by_window(void **state)
 		assert_int_equal(built.table.head.file_first_page, 0);
 		assert_int_equal(built.table.head.file_pages, 17 * 256 + 1);
 		assert_int_equal(built.coverage.eh_frame, cases[i].eh_frame);
+		assert_false(built.coverage.is_whole);
 		built_release(&built);
 	}
 	buf_release(&frame.bytes);
@@ -767,6 +814,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_hold_from_one_function_to_the_next),
+		cmocka_unit_test(largest_gaps_are_told_with_their_places),
+		cmocka_unit_test(of_many_gaps_the_largest_are_kept),
 		cmocka_unit_test(broken_function_costs_its_own_range),
 		cmocka_unit_test(last_function_ends_with_its_section),
 		cmocka_unit_test(signal_trampoline_at_the_end_of_its_section_is_no_padding),
