@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/options.h"
 #include "cli/record.h"
+#include "cli/symbols.h"
 #include "ipc/child.h"
 #include "opener/opener.h"
 #include "resolver/resolver.h"
@@ -31,9 +32,8 @@ int main(int argc, char **argv)
 {
 	uint64_t start_ns = clock_mono_ns(&clock_system);
 	enum role role = role_from_argv(argc, argv);
-	enum options_command command;
 	int err;
-	static struct record_options options; /* large */
+	static struct options options; /* large */
 
 	open_standard_descriptors();
 	child_set_up(role);
@@ -46,14 +46,16 @@ int main(int argc, char **argv)
 	case ROLE_COUNT:
 		break;
 	}
-	err = options_parse(argc, argv, &options, &command);
+	err = options_parse(argc, argv, &options);
 	if (err)
 		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
-	if (command == OPTIONS_EXIT)
+	if (options.command == OPTIONS_EXIT)
 		return EXIT_SUCCESS;
-	if (options.quiet)
+	if (options.command == OPTIONS_SYMBOLS)
+		return symbols_run(&options.symbols);
+	if (options.record.quiet)
 		log_set_level(LOG_ERROR);
-	else if (options.verbose)
-		log_set_level(options.verbose > 1 ? LOG_DEBUG : LOG_INFO);
-	return record_run(&options, start_ns);
+	else if (options.record.verbose)
+		log_set_level(options.record.verbose > 1 ? LOG_DEBUG : LOG_INFO);
+	return record_run(&options.record, start_ns);
 }

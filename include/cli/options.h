@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one table of options: it drives parsing, --help, the man page and the table in README.md. */
+/* The tables of options, one a command: they drive parsing, --help, the man page and the tables in README.md. */
 #pragma once
 
 #include <stdbool.h>
@@ -49,13 +49,26 @@ struct record_options {
 	char *const *command; /* argv of the command, NULL-terminated; NULL: none */
 };
 
-enum options_command { OPTIONS_RECORD, OPTIONS_EXIT };
+struct symbols_options {
+	bool unwind;
+	bool json;
+	char *const *files; /* at least one */
+	size_t n_files;
+};
 
-/* Parses argv. *ret_command OPTIONS_EXIT: --help, --version or --man was printed, exit with 0.
+enum options_command { OPTIONS_RECORD, OPTIONS_SYMBOLS, OPTIONS_EXIT };
+
+struct options {
+	enum options_command command;
+	struct record_options record;	/* of OPTIONS_RECORD */
+	struct symbols_options symbols; /* of OPTIONS_SYMBOLS */
+};
+
+/* Parses argv. ret->command OPTIONS_EXIT: --help, --version or --man was printed, exit with 0.
  * Returns 0, or -EINVAL after one line on stderr that names the option and the accepted range and points to --help:
  * exit with 2; or another -errno, told too, when a page could not be written to stdout: exit with 1.
- * Strings are borrowed from argv; a comma list of names is cut in place. */
-int options_parse(int argc, char **argv, struct record_options *ret, enum options_command *ret_command);
+ * Strings are borrowed from argv; a comma list of names is cut in place, and file names move forward. */
+int options_parse(int argc, char **argv, struct options *ret);
 
 /* What the arguments ask for in place of a command. */
 enum options_page { OPTIONS_PAGE_NONE, OPTIONS_PAGE_HELP, OPTIONS_PAGE_VERSION, OPTIONS_PAGE_MAN, OPTIONS_PAGE_TABLE };
@@ -63,8 +76,8 @@ enum options_page { OPTIONS_PAGE_NONE, OPTIONS_PAGE_HELP, OPTIONS_PAGE_VERSION, 
 #define OPTIONS_ERROR_BYTES 512
 
 /* The same without output: -EINVAL with the line in `error`, else 0 with *ret filled, or *ret_page when a page was
- * asked for (then *ret is not written). */
-int options_read(int argc, char **argv, struct record_options *ret, enum options_page *ret_page,
+ * asked for (then only ret->command is written: whose page). */
+int options_read(int argc, char **argv, struct options *ret, enum options_page *ret_page,
 		 char error[OPTIONS_ERROR_BYTES]);
-/* 0 or -errno of the write. */
-int options_print(FILE *to, enum options_page page);
+/* 0 or -errno of the write. The man page is one for all commands. */
+int options_print(FILE *to, enum options_command command, enum options_page page);

@@ -50,3 +50,7 @@ uint32_t object_table_add(struct object_table *table, const struct object_identi
 struct object *object_table_get(struct object_table *table, uint32_t id);
 uint32_t object_table_count(const struct object_table *table);
 size_t object_table_memory_bytes(const struct object_table *table);
+
+/* Where distributions put the debug file of a build id. false: the id is none. */
+#define OBJECT_DEBUG_PATH_BYTES (64 + 2 * BUILD_ID_MAX)
+bool object_debug_path(const uint8_t *build_id, size_t len, char to[OBJECT_DEBUG_PATH_BYTES]);

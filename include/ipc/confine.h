@@ -55,3 +55,6 @@ int confine_raise(void);
 /* In a forked child, before it executes the user's command: drops every right that the invoking user would not have and
  * becomes that user. Root keeps what root has. */
 int confine_command(struct invoker invoker);
+
+/* Address space of the resolver: a bound for what hostile files can make of it. */
+#define RESOLVER_MEMORY_BYTES (4ULL << 30)

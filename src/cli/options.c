@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An option is a row of the table below and nothing else: its type says how the argument is read and where the value
- * goes in struct record_options, the other columns are what --help, the man page and README.md show. The parser is our
- * own loop and not getopt_long(): it has no global state, never prints, and its errors name the option and the range.
+/* An option is a row of its command's table and nothing else: its type says how the argument is read and where the
+ * value goes in the command's struct, the other columns are what --help, the man page and README.md show. The parser is
+ * our own loop and not getopt_long(): it has no global state, never prints, and its errors name the option and the
+ * range.
  */
 #include "cli/options.h"
 
@@ -42,13 +43,6 @@ enum option_type {
 
 enum option_group { GROUP_TIME, GROUP_WHAT, GROUP_OUTPUT, GROUP_OTHER, GROUP_HIDDEN };
 
-static const char *const group_titles[GROUP_HIDDEN] = {
-	[GROUP_TIME] = "How long and how often",
-	[GROUP_WHAT] = "What to profile",
-	[GROUP_OUTPUT] = "What to write",
-	[GROUP_OTHER] = "Other",
-};
-
 struct option_row {
 	char letter; /* 0: none */
 	const char *name;
@@ -64,9 +58,10 @@ struct option_row {
 };
 
 #define TARGET(field) offsetof(struct record_options, field)
+#define SYMBOLS_TARGET(field) offsetof(struct symbols_options, field)
 
 /* clang-format off */
-static const struct option_row rows[] = {
+static const struct option_row record_rows[] = {
 	{ 'd', "duration", "SECONDS", "stop after this time; a fraction is allowed", OPTION_SECONDS,
 	  TARGET(duration_seconds), 0.001, DURATION_MAX, "until Ctrl-C or COMMAND ends", GROUP_TIME, NULL, NULL },
 	{ 'F', "frequency", "HZ", "samples a second on each CPU", OPTION_UINT,
@@ -136,9 +131,52 @@ static const struct option_row rows[] = {
 	{ 0, "help-markdown", NULL, "print the table of options for README.md", OPTION_PAGE,
 	  OPTIONS_PAGE_TABLE, 0, 0, NULL, GROUP_HIDDEN, NULL, NULL },
 };
+
+static const struct option_row symbols_rows[] = {
+	{ 0, "unwind", NULL, "how stacks are walked through each FILE's code", OPTION_FLAG,
+	  SYMBOLS_TARGET(unwind), 0, 0, NULL, GROUP_WHAT, NULL,
+	  "Where the rules come from, the size of the table that they become, and the largest parts of the code that "
+	  "have none." },
+	{ 0, "json", NULL, "a JSON object for each FILE, one a line", OPTION_FLAG,
+	  SYMBOLS_TARGET(json), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
+	{ 'h', "help", NULL, "print this page", OPTION_PAGE,
+	  OPTIONS_PAGE_HELP, 0, 0, NULL, GROUP_OTHER, NULL, NULL },
+	{ 0, "help-markdown", NULL, "print the table of options for README.md", OPTION_PAGE,
+	  OPTIONS_PAGE_TABLE, 0, 0, NULL, GROUP_HIDDEN, NULL, NULL },
+};
 /* clang-format on */
 
-#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+#define N_ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+struct command {
+	const char *name;
+	const char *usage;			/* the head of its page */
+	const char *group_titles[GROUP_HIDDEN]; /* NULL: no such group */
+	const struct option_row *rows;
+	size_t n_rows;
+};
+
+static const struct command commands[] = {
+	[OPTIONS_RECORD] = {.name = "record",
+			    .usage = "Usage: hostprof [record] [OPTIONS] [-- COMMAND ...]\n"
+				     "       hostprof symbols --unwind FILE ...\n"
+				     "Profile the whole host, or a part of it, into pprof files and a flame graph.\n",
+			    .group_titles = {[GROUP_TIME] = "How long and how often",
+					     [GROUP_WHAT] = "What to profile",
+					     [GROUP_OUTPUT] = "What to write",
+					     [GROUP_OTHER] = "Other"},
+			    .rows = record_rows,
+			    .n_rows = N_ROWS(record_rows)},
+	[OPTIONS_SYMBOLS] =
+		{.name = "symbols",
+		 .usage = "Usage: hostprof symbols --unwind [--json] FILE ...\n"
+			  "Show what a program or library tells a profiler. Needs no rights but to read it.\n",
+		 .group_titles = {[GROUP_WHAT] = "What to show", [GROUP_OTHER] = "Other"},
+		 .rows = symbols_rows,
+		 .n_rows = N_ROWS(symbols_rows)},
+};
+
+#define for_each_row(row, of) for (const struct option_row *row = (of)->rows; row < (of)->rows + (of)->n_rows; row++)
 
 /* --- parsing --- */
 
@@ -146,7 +184,10 @@ struct parser {
 	int argc;
 	char **argv;
 	int pos; /* of the next argument */
+	const struct command *command;
 	struct record_options *options;
+	struct symbols_options *symbols;
+	void *target; /* of the rows: one of the two */
 	enum options_page page;
 	char *error; /* OPTIONS_ERROR_BYTES */
 };
@@ -192,7 +233,8 @@ static int usage_error(struct parser *parser, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	snprintf(parser->error, OPTIONS_ERROR_BYTES, "hostprof: %s; see hostprof record --help", what);
+	snprintf(parser->error, OPTIONS_ERROR_BYTES, "hostprof: %s; see hostprof %s --help", what,
+		 parser->command->name);
 	return -EINVAL;
 }
 
@@ -380,7 +422,7 @@ static int add_output(struct parser *parser, const struct option_row *row, const
 /* Stores a row's value; `value` is NULL when the option takes no argument, or an optional one was left out. */
 static int apply(struct parser *parser, const struct option_row *row, char *value)
 {
-	void *target = (char *)parser->options + row->target;
+	void *target = (char *)parser->target + row->target;
 	size_t len = value ? strlen(value) : 0;
 	double number = 0;
 	int err;
@@ -446,7 +488,8 @@ static int read_long(struct parser *parser, char *name)
 	size_t len = strcspn(name, "=");
 	char *value = name[len] ? name + len + 1 : NULL;
 
-	for (const struct option_row *row = rows; row < rows + N_ROWS; row++) {
+	for_each_row(row, parser->command)
+	{
 		if (strlen(row->name) != len || memcmp(row->name, name, len))
 			continue;
 		if (value && !row->argument)
@@ -462,6 +505,12 @@ static int read_long(struct parser *parser, char *name)
 	return usage_error(parser, "unknown option '--%s'", quote_n(name, len).text);
 }
 
+static const struct option_row *find_letter(const struct parser *parser, char letter)
+{
+	for_each_row(row, parser->command) if (row->letter == letter) return row;
+	return NULL;
+}
+
 static int unknown_letter(struct parser *parser, const char *letter)
 {
 	uint32_t point;
@@ -474,13 +523,11 @@ static int unknown_letter(struct parser *parser, const char *letter)
 static int read_letters(struct parser *parser, char *letters)
 {
 	for (char *pos = letters; *pos && !parser->page; pos++) {
-		const struct option_row *row = rows;
+		const struct option_row *row = find_letter(parser, *pos);
 		char *value = NULL;
 		int err = 0;
 
-		while (row < rows + N_ROWS && row->letter != *pos)
-			row++;
-		if (row == rows + N_ROWS)
+		if (!row)
 			return unknown_letter(parser, pos);
 		if (!row->argument) {
 			err = apply(parser, row, NULL);
@@ -496,8 +543,15 @@ static int read_letters(struct parser *parser, char *letters)
 	return 0;
 }
 
+static int check_symbols(struct parser *parser)
+{
+	if (!parser->symbols->unwind)
+		return usage_error(parser, "say what to show: --unwind (names come with a later version)");
+	return parser->symbols->n_files ? 0 : usage_error(parser, "no FILE to show");
+}
+
 /* What no single row can tell: options that need or exclude each other. */
-static int check_together(struct parser *parser)
+static int check_record(struct parser *parser)
 {
 	struct record_options *options = parser->options;
 	bool folded_to_stdout = false;
@@ -519,39 +573,88 @@ static int check_together(struct parser *parser)
 	return 0;
 }
 
+/* The first word, which may be left out, chooses the command. */
+static int choose_command(struct parser *parser)
+{
+	bool is_named = parser->argc > 1 && parser->argv[1][0] != '-';
+
+	parser->command = &commands[OPTIONS_RECORD];
+	parser->target = parser->options;
+	parser->pos = is_named ? 2 : 1;
+	if (!is_named || !strcmp(parser->argv[1], parser->command->name))
+		return 0;
+	if (strcmp(parser->argv[1], commands[OPTIONS_SYMBOLS].name))
+		return usage_error(parser, "unknown command '%s'; commands: record, symbols",
+				   quote(parser->argv[1]).text);
+	parser->command = &commands[OPTIONS_SYMBOLS];
+	parser->target = parser->symbols;
+	return 0;
+}
+
+/* Files move to the front, behind the command's name, where arguments were read already. */
+static void add_file(struct parser *parser, char *path)
+{
+	parser->symbols->files = parser->argv + 2;
+	parser->argv[2 + parser->symbols->n_files++] = path;
+}
+
+static int read_operand(struct parser *parser, char *argument)
+{
+	if (parser->command == &commands[OPTIONS_RECORD])
+		return usage_error(parser, "'%s' is no option; a command to profile stands behind --",
+				   quote(argument).text);
+	add_file(parser, argument);
+	return 0;
+}
+
+/* What stands behind "--": of `record` a command, of `symbols` files. */
+static int read_rest(struct parser *parser)
+{
+	if (parser->command == &commands[OPTIONS_RECORD]) {
+		if (parser->pos >= parser->argc)
+			return usage_error(parser, "no command behind --");
+		parser->options->command = parser->argv + parser->pos;
+		return 0;
+	}
+	while (parser->pos < parser->argc)
+		add_file(parser, parser->argv[parser->pos++]);
+	return 0;
+}
+
 static int read_arguments(struct parser *parser)
 {
-	bool has_command_word = parser->argc > 1 && parser->argv[1][0] != '-';
+	int err = choose_command(parser);
 
-	if (has_command_word && strcmp(parser->argv[1], "record"))
-		return usage_error(parser, "unknown command '%s'; commands: record", quote(parser->argv[1]).text);
-	parser->pos = has_command_word ? 2 : 1;
+	if (err)
+		return err;
 	while (parser->pos < parser->argc && !parser->page) {
 		char *argument = parser->argv[parser->pos++];
-		int err;
 
 		if (!strcmp(argument, "--")) {
-			if (parser->pos >= parser->argc)
-				return usage_error(parser, "no command behind --");
-			parser->options->command = parser->argv + parser->pos;
+			err = read_rest(parser);
+			if (err)
+				return err;
 			break;
 		}
 		if (argument[0] != '-' || !argument[1])
-			return usage_error(parser, "'%s' is no option; a command to profile stands behind --",
-					   quote(argument).text);
-		err = argument[1] == '-' ? read_long(parser, argument + 2) : read_letters(parser, argument + 1);
+			err = read_operand(parser, argument);
+		else
+			err = argument[1] == '-' ? read_long(parser, argument + 2) : read_letters(parser, argument + 1);
 		if (err)
 			return err;
 	}
-	return parser->page ? 0 : check_together(parser);
+	if (parser->page)
+		return 0;
+	return parser->command == &commands[OPTIONS_RECORD] ? check_record(parser) : check_symbols(parser);
 }
 
-int options_read(int argc, char **argv, struct record_options *ret, enum options_page *ret_page,
+int options_read(int argc, char **argv, struct options *ret, enum options_page *ret_page,
 		 char error[OPTIONS_ERROR_BYTES])
 {
 	struct record_options options = {
 		.rate_hz = 99, .exclude_self = true, .error_frames = true, .memory_bytes = (uint64_t)(96 * MIB)};
-	struct parser parser = {.argc = argc, .argv = argv, .options = &options};
+	struct symbols_options symbols = {0};
+	struct parser parser = {.argc = argc, .argv = argv, .options = &options, .symbols = &symbols};
 	int err;
 
 	parser.error = error;
@@ -559,15 +662,17 @@ int options_read(int argc, char **argv, struct record_options *ret, enum options
 	if (err)
 		return err;
 	*ret_page = parser.page;
+	ret->command = (enum options_command)(parser.command - commands);
 	if (parser.page)
 		return 0;
 	if (!options.n_outputs)
 		options.outputs[options.n_outputs++] = (struct record_output){RECORD_OUTPUT_DIRECTORY, NULL};
-	*ret = options;
+	ret->record = options;
+	ret->symbols = symbols;
 	return 0;
 }
 
-int options_parse(int argc, char **argv, struct record_options *ret, enum options_command *ret_command)
+int options_parse(int argc, char **argv, struct options *ret)
 {
 	char error[OPTIONS_ERROR_BYTES];
 	enum options_page page;
@@ -578,13 +683,13 @@ int options_parse(int argc, char **argv, struct record_options *ret, enum option
 		return err;
 	}
 	if (page) {
-		err = options_print(stdout, page);
+		err = options_print(stdout, ret->command, page);
 		if (err) {
 			fprintf(stderr, "hostprof: cannot write to stdout: %s\n", err_name(err));
 			return err;
 		}
+		ret->command = OPTIONS_EXIT;
 	}
-	*ret_command = page ? OPTIONS_EXIT : OPTIONS_RECORD;
 	return 0;
 }
 
@@ -653,16 +758,14 @@ static void print_help_row(FILE *to, const struct option_row *row)
 	fputc('\n', to);
 }
 
-static void print_help(FILE *to)
+static void print_help(FILE *to, const struct command *command)
 {
-	fputs("Usage: hostprof [record] [OPTIONS] [-- COMMAND ...]\n"
-	      "Profile the whole host, or a part of it, into pprof files and a flame graph.\n",
-	      to);
+	fputs(command->usage, to);
 	for (enum option_group group = 0; group < GROUP_HIDDEN; group++) {
-		fprintf(to, "\n%s:\n", group_titles[group]);
-		for (const struct option_row *row = rows; row < rows + N_ROWS; row++)
-			if (row->group == group)
-				print_help_row(to, row);
+		if (!command->group_titles[group])
+			continue;
+		fprintf(to, "\n%s:\n", command->group_titles[group]);
+		for_each_row(row, command) if (row->group == group) print_help_row(to, row);
 	}
 }
 
@@ -716,6 +819,8 @@ static const char man_head[] =
 	"hostprof \\- profile a whole Linux host with eBPF\n"
 	".SH SYNOPSIS\n"
 	"\\fBhostprof\\fR [\\fBrecord\\fR] [\\fIOPTIONS\\fR] [\\fB\\-\\-\\fR \\fICOMMAND\\fR ...]\n"
+	".br\n"
+	"\\fBhostprof symbols \\-\\-unwind\\fR [\\fB\\-\\-json\\fR] \\fIFILE\\fR ...\n"
 	".SH DESCRIPTION\n"
 	"Samples the stacks of all processes on all CPUs, kernel and user, gives the frames their names, prints where "
 	"the\n"
@@ -732,6 +837,12 @@ static const char man_head[] =
 	"The report goes to the standard error, so that the standard output is free for \\fB\\-\\-json\\fR or\n"
 	"\\fB\\-\\-folded \\-\\fR. Every sample that was taken is in a profile or counted as lost, with the cause.\n"
 	".SH OPTIONS\n";
+
+static const char man_symbols[] =
+	".SH \"HOSTPROF SYMBOLS\"\n"
+	"Shows what a program or library tells a profiler. It needs no rights but to read the\n"
+	".IR FILE ,\n"
+	"which is parsed by a process that can do nothing else.\n";
 
 static const char man_tail[] =
 	".SH EXIT STATUS\n"
@@ -792,16 +903,23 @@ static const char man_tail[] =
 	".SH SEE ALSO\n"
 	".BR perf\\-record (1)\n";
 
+static void print_man_rows(FILE *to, const struct command *command)
+{
+	for (enum option_group group = 0; group < GROUP_HIDDEN; group++) {
+		if (!command->group_titles[group])
+			continue;
+		fprintf(to, ".SS %s\n", command->group_titles[group]);
+		for_each_row(row, command) if (row->group == group) print_man_row(to, row);
+	}
+}
+
 static void print_man(FILE *to)
 {
 	fprintf(to, ".TH HOSTPROF 1 \"\" \"hostprof %s\" \"User Commands\"\n", HOSTPROF_VERSION);
 	fputs(man_head, to);
-	for (enum option_group group = 0; group < GROUP_HIDDEN; group++) {
-		fprintf(to, ".SS %s\n", group_titles[group]);
-		for (const struct option_row *row = rows; row < rows + N_ROWS; row++)
-			if (row->group == group)
-				print_man_row(to, row);
-	}
+	print_man_rows(to, &commands[OPTIONS_RECORD]);
+	fputs(man_symbols, to);
+	print_man_rows(to, &commands[OPTIONS_SYMBOLS]);
 	fputs(man_tail, to);
 }
 
@@ -812,10 +930,11 @@ static void print_cell(FILE *to, const char *text)
 		fprintf(to, *text == '|' ? "\\%c" : "%c", *text);
 }
 
-static void print_table(FILE *to)
+static void print_table(FILE *to, const struct command *command)
 {
 	fputs("| Option | What it does | Default |\n| --- | --- | --- |\n", to);
-	for (const struct option_row *row = rows; row < rows + N_ROWS; row++) {
+	for_each_row(row, command)
+	{
 		char form[64], what[128];
 
 		if (row->group == GROUP_HIDDEN)
@@ -839,14 +958,14 @@ static void print_table(FILE *to)
 	}
 }
 
-int options_print(FILE *to, enum options_page page)
+int options_print(FILE *to, enum options_command command, enum options_page page)
 {
 	errno = 0;
 	switch (page) {
 	case OPTIONS_PAGE_NONE:
 		break;
 	case OPTIONS_PAGE_HELP:
-		print_help(to);
+		print_help(to, &commands[command]);
 		break;
 	case OPTIONS_PAGE_VERSION:
 		fprintf(to, "hostprof %s\n", HOSTPROF_VERSION);
@@ -855,7 +974,7 @@ int options_print(FILE *to, enum options_page page)
 		print_man(to);
 		break;
 	case OPTIONS_PAGE_TABLE:
-		print_table(to);
+		print_table(to, &commands[command]);
 		break;
 	}
 	if (!fflush(to) && !ferror(to))

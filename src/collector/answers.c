@@ -20,8 +20,6 @@
 #else
 #define UNWIND_MACHINE EM_X86_64
 #endif
-/* Address space of the resolver: a bound for what hostile files can make of it. */
-#define RESOLVER_MEMORY_BYTES (4ULL << 30)
 
 static void on_scanned_process(void *ctx, const struct message_process *process, const char *cgroup)
 {
@@ -136,16 +134,14 @@ static const struct object *want_debug(void *ctx, const struct object *object, c
 	struct process *others[OPEN_CANDIDATES];
 	struct object_identity identity = {
 		.mnt_ns = request.mnt_ns, .build_id = build_id, .build_id_len = build_id_len};
-	char path[64 + 2 * BUILD_ID_MAX];
+	char path[OBJECT_DEBUG_PATH_BYTES];
 	struct object *debug;
-	size_t len, n;
+	size_t n;
 
-	if (build_id_len < 2 || (in_host_root && object->mnt_ns == collector->own_mnt_ns))
+	if (in_host_root && object->mnt_ns == collector->own_mnt_ns)
 		return NULL;
-	len = (size_t)snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%02x/", build_id[0]);
-	for (uint32_t i = 1; i < build_id_len; i++)
-		len += (size_t)snprintf(path + len, sizeof(path) - len, "%02x", build_id[i]);
-	snprintf(path + len, sizeof(path) - len, ".debug");
+	if (!object_debug_path(build_id, build_id_len, path))
+		return NULL;
 	identity.path = path;
 	debug = object_table_get(collector->objects, object_table_add(collector->objects, &identity));
 	if (!debug || debug->state != OBJECT_UNSEEN)

@@ -40,6 +40,10 @@ for arguments in -h 'record --help' 'record -h' '-F 9 --help' '--help -d 0'; do
 	judge "help_is_the_same_by_${arguments//[^a-zA-Z0-9]/_}" cmp "$dir/help" "$dir/other"
 done
 
+judge help_of_symbols_is_printed page symbols symbols --help
+judge help_of_symbols_is_its_own grep -q '^Usage: hostprof symbols' "$dir/symbols"
+judge help_of_symbols_has_80_columns_at_most test -z "$(awk 'length > 80' "$dir/symbols")"
+
 judge version_is_printed page version --version
 judge version_is_that_of_the_source test "$(cat "$dir/version")" = "hostprof $(cat "$here/../../VERSION")"
 

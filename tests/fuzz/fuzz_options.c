@@ -33,9 +33,16 @@ static void check_options(const struct record_options *options)
 		check(options->outputs[i].path ? *options->outputs[i].path != 0 : options->n_outputs == 1);
 }
 
+static void check_symbols(const struct symbols_options *options, int argc)
+{
+	check(options->unwind && options->n_files >= 1 && options->n_files < (size_t)argc);
+	for (size_t i = 0; i < options->n_files; i++)
+		check(options->files[i] != NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct record_options options;
+	static struct options options;
 	char *argv[MAX_ARGS + 2] = {(char[]){"hostprof"}}, *copy = calloc(1, size + 1), *pos = copy;
 	char error[OPTIONS_ERROR_BYTES] = "";
 	enum options_page page;
@@ -50,8 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(*error && strlen(error) < sizeof(error));
 		for (const char *at = error; *at; at++)
 			check((unsigned char)*at >= 0x20 && *at != 0x7f);
+	} else if (!page && options.command == OPTIONS_SYMBOLS) {
+		check_symbols(&options.symbols, argc);
 	} else if (!page) {
-		check_options(&options);
+		check_options(&options.record);
 	}
 	free(copy);
 	return 0;

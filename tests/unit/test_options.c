@@ -10,31 +10,37 @@
 
 #define MAX_ARGS 64
 
-static struct record_options options;
+static struct options parsed;
+static struct record_options options; /* of `parsed` */
 static char error[OPTIONS_ERROR_BYTES];
 static enum options_page page;
 static char *args[MAX_ARGS + 1]; /* of the last parse(): options point into them */
 
+static char *owned[MAX_ARGS + 1]; /* the same: files move in `args` */
+
 static void args_release(void)
 {
-	for (size_t i = 0; args[i]; i++) {
-		free(args[i]);
-		args[i] = NULL;
+	for (size_t i = 0; owned[i]; i++) {
+		free(owned[i]);
+		owned[i] = args[i] = NULL;
 	}
 }
 
 static int parse_array(const char *const *words)
 {
-	int argc = 0;
+	int argc = 0, err;
 
 	args_release();
-	args[argc++] = strdup("hostprof");
+	args[argc] = owned[argc] = strdup("hostprof");
+	argc++;
 	for (; words[argc - 1] && argc < MAX_ARGS; argc++)
-		args[argc] = strdup(words[argc - 1]);
-	memset(&options, 0xa5, sizeof(options));
+		args[argc] = owned[argc] = strdup(words[argc - 1]);
+	memset(&parsed, 0xa5, sizeof(parsed));
 	memset(error, 0, sizeof(error));
 	page = OPTIONS_PAGE_NONE;
-	return options_read(argc, args, &options, &page, error);
+	err = options_read(argc, args, &parsed, &page, error);
+	options = parsed.record;
+	return err;
 }
 
 #define parse(...) parse_array((const char *const[]){__VA_ARGS__, NULL})
@@ -46,16 +52,21 @@ static int release(void **state)
 	return 0;
 }
 
-static char *printed(enum options_page what)
+static char *printed_of(enum options_command command, enum options_page what)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *to = open_memstream(&text, &len);
 
 	assert_non_null(to);
-	assert_int_equal(options_print(to, what), 0);
+	assert_int_equal(options_print(to, command, what), 0);
 	fclose(to);
 	return text;
+}
+
+static char *printed(enum options_page what)
+{
+	return printed_of(OPTIONS_RECORD, what);
 }
 
 static void nothing_given_means_everything_at_99_hz_into_the_default_directory(void **state)
@@ -65,6 +76,7 @@ static void nothing_given_means_everything_at_99_hz_into_the_default_directory(v
 	(void)state;
 	assert_int_equal(parse_array(none), 0);
 	assert_int_equal(page, OPTIONS_PAGE_NONE);
+	assert_int_equal(parsed.command, OPTIONS_RECORD);
 	assert_int_equal(options.memory_bytes, 96 << 20);
 	assert_true(options.duration_seconds == 0);
 	assert_int_equal(options.rate_hz, 99);
@@ -291,26 +303,81 @@ static void everything_behind_two_dashes_is_the_command(void **state)
 	assert_string_equal(options.command[0], "record");
 }
 
+static void symbols_takes_files_between_and_behind_its_options(void **state)
+{
+	static const char *const words[][8] = {
+		{"symbols", "--unwind", "a", "-", "-c"},
+		{"symbols", "a", "--unwind", "-", "--", "-c"},
+		{"symbols", "a", "-", "--unwind", "--", "-c"},
+	};
+
+	(void)state;
+	for (size_t i = 1; i < sizeof(words) / sizeof(words[0]); i++) {
+		assert_int_equal(parse_array(words[i]), 0);
+		assert_int_equal(parsed.command, OPTIONS_SYMBOLS);
+		assert_true(parsed.symbols.unwind);
+		assert_false(parsed.symbols.json);
+		assert_int_equal(parsed.symbols.n_files, 3);
+		assert_string_equal(parsed.symbols.files[0], "a");
+		assert_string_equal(parsed.symbols.files[1], "-");
+		assert_string_equal(parsed.symbols.files[2], "-c");
+	}
+	assert_int_equal(parse_array(words[0]), -EINVAL);
+	assert_int_equal(parse("symbols", "--json", "--unwind", "--", "--unwind"), 0);
+	assert_true(parsed.symbols.json);
+	assert_int_equal(parsed.symbols.n_files, 1);
+	assert_string_equal(parsed.symbols.files[0], "--unwind");
+}
+
+static void wrong_usage_of_symbols_points_to_its_own_help(void **state)
+{
+	static const struct {
+		const char *words[6];
+		const char *error; /* between "hostprof: " and "; see hostprof symbols --help" */
+	} cases[] = {
+		{{"symbols"}, "say what to show: --unwind (names come with a later version)"},
+		{{"symbols", "a"}, "say what to show: --unwind (names come with a later version)"},
+		{{"symbols", "--unwind"}, "no FILE to show"},
+		{{"symbols", "--unwind", "--"}, "no FILE to show"},
+		{{"symbols", "--unwind=a"}, "--unwind takes no argument"},
+		{{"symbols", "--duration", "1"}, "unknown option '--duration'"},
+		{{"symbols", "-F", "9"}, "unknown option '-F'"},
+	};
+	char expected[OPTIONS_ERROR_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(expected, sizeof(expected), "hostprof: %s; see hostprof symbols --help", cases[i].error);
+		assert_int_equal(parse_array(cases[i].words), -EINVAL);
+		assert_string_equal(error, expected);
+	}
+}
+
 static void pages_are_asked_for_in_place_of_a_run(void **state)
 {
 	static const struct {
 		const char *words[4];
 		enum options_page page;
+		enum options_command command;
 	} cases[] = {
-		{{"--help"}, OPTIONS_PAGE_HELP},
-		{{"-h"}, OPTIONS_PAGE_HELP},
-		{{"record", "--help"}, OPTIONS_PAGE_HELP},
-		{{"-vh"}, OPTIONS_PAGE_HELP},
-		{{"-F", "1", "--version"}, OPTIONS_PAGE_VERSION},
-		{{"--man"}, OPTIONS_PAGE_MAN},
-		{{"--help-markdown"}, OPTIONS_PAGE_TABLE},
-		{{"--help", "--nonsense"}, OPTIONS_PAGE_HELP},
+		{{"--help"}, OPTIONS_PAGE_HELP, OPTIONS_RECORD},
+		{{"-h"}, OPTIONS_PAGE_HELP, OPTIONS_RECORD},
+		{{"record", "--help"}, OPTIONS_PAGE_HELP, OPTIONS_RECORD},
+		{{"symbols", "--help"}, OPTIONS_PAGE_HELP, OPTIONS_SYMBOLS},
+		{{"symbols", "x", "-h"}, OPTIONS_PAGE_HELP, OPTIONS_SYMBOLS},
+		{{"-vh"}, OPTIONS_PAGE_HELP, OPTIONS_RECORD},
+		{{"-F", "1", "--version"}, OPTIONS_PAGE_VERSION, OPTIONS_RECORD},
+		{{"--man"}, OPTIONS_PAGE_MAN, OPTIONS_RECORD},
+		{{"--help-markdown"}, OPTIONS_PAGE_TABLE, OPTIONS_RECORD},
+		{{"symbols", "--help-markdown"}, OPTIONS_PAGE_TABLE, OPTIONS_SYMBOLS},
+		{{"--help", "--nonsense"}, OPTIONS_PAGE_HELP, OPTIONS_RECORD},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(parse_array(cases[i].words), 0);
 		assert_int_equal(page, cases[i].page);
+		assert_int_equal(parsed.command, cases[i].command);
 	}
 }
 
@@ -320,8 +387,8 @@ static void wrong_usage_is_told_with_option_and_range(void **state)
 		const char *words[6];
 		const char *error; /* between "hostprof: " and "; see hostprof record --help" */
 	} cases[] = {
-		{{"foo"}, "unknown command 'foo'; commands: record"},
-		{{""}, "unknown command ''; commands: record"},
+		{{"foo"}, "unknown command 'foo'; commands: record, symbols"},
+		{{""}, "unknown command ''; commands: record, symbols"},
 		{{"--mem", "15M"}, "--mem: '15M' is not a size from 16M to 2G"},
 		{{"--mem", "16777215"}, "--mem: '16777215' is not a size from 16M to 2G"},
 		{{"--mem", "2147483649"}, "--mem: '2147483649' is not a size from 16M to 2G"},
@@ -396,12 +463,14 @@ static void wrong_usage_is_told_with_option_and_range(void **state)
 
 static void nothing_is_written_when_the_usage_is_wrong(void **state)
 {
-	struct record_options untouched;
+	struct options untouched;
 
 	(void)state;
 	memset(&untouched, 0xa5, sizeof(untouched));
 	assert_int_equal(parse("-F", "5", "-F", "x"), -EINVAL);
-	assert_memory_equal(&options, &untouched, sizeof(options));
+	assert_memory_equal(&parsed, &untouched, sizeof(parsed));
+	assert_int_equal(parse("symbols", "--unwind"), -EINVAL);
+	assert_memory_equal(&parsed, &untouched, sizeof(parsed));
 }
 
 static void hostile_arguments_cannot_write_to_the_terminal(void **state)
@@ -454,7 +523,7 @@ static void wrong_usage_is_told_without_memory_too(void **state)
 
 	(void)state;
 	oom_fail_at(1);
-	assert_int_equal(options_read(2, words, &options, &page, error), -EINVAL);
+	assert_int_equal(options_read(2, words, &parsed, &page, error), -EINVAL);
 	oom_fail_at(0);
 	assert_string_equal(error, "hostprof: --event: '' is not one of cpu-clock|cycles; see hostprof record --help");
 }
@@ -481,13 +550,11 @@ static void help_fits_on_one_screen(void **state)
 	free(help);
 }
 
-static void man_page_has_each_option_of_the_help(void **state)
+/* How many options the page has; all must be in the man page. */
+static size_t options_in(char *help, const char *man)
 {
-	char *help = printed(OPTIONS_PAGE_HELP), *man = printed(OPTIONS_PAGE_MAN);
 	size_t found = 0;
 
-	(void)state;
-	assert_memory_equal(man, ".TH HOSTPROF 1 ", 15);
 	for (char *pos = help; (pos = strstr(pos, " --")); pos += 3) {
 		char name[64] = "\\fB\\-\\-";
 		size_t len = strlen(name);
@@ -503,19 +570,36 @@ static void man_page_has_each_option_of_the_help(void **state)
 		assert_non_null(strstr(man, name));
 		found++;
 	}
-	assert_int_equal(found, 24);
+	return found;
+}
+
+static void man_page_has_each_option_of_the_help(void **state)
+{
+	char *help = printed(OPTIONS_PAGE_HELP), *man = printed(OPTIONS_PAGE_MAN);
+	char *symbols = printed_of(OPTIONS_SYMBOLS, OPTIONS_PAGE_HELP);
+
+	(void)state;
+	assert_memory_equal(man, ".TH HOSTPROF 1 ", 15);
+	assert_int_equal(options_in(help, man), 24);
+	assert_int_equal(options_in(symbols, man), 3);
 	free(help);
+	free(symbols);
 	free(man);
 }
 
-static void readme_has_the_table_of_options(void **state)
+static void readme_has_the_tables_of_options(void **state)
 {
-	char *table = printed(OPTIONS_PAGE_TABLE), *text = readme(__FILE__);
+	char *text = readme(__FILE__);
 
 	(void)state;
-	if (!strstr(text, table))
-		fail_msg("the table of options in README.md differs from hostprof --help-markdown:\n%s", table);
-	free(table);
+	for (enum options_command command = OPTIONS_RECORD; command <= OPTIONS_SYMBOLS; command++) {
+		char *table = printed_of(command, OPTIONS_PAGE_TABLE);
+
+		if (!strstr(text, table))
+			fail_msg("a table of options in README.md differs from hostprof%s --help-markdown:\n%s",
+				 command == OPTIONS_SYMBOLS ? " symbols" : "", table);
+		free(table);
+	}
 	free(text);
 }
 
@@ -526,7 +610,7 @@ static void a_page_that_cannot_be_written_is_an_error(void **state)
 	(void)state;
 	if (!full)
 		skip();
-	assert_int_equal(options_print(full, OPTIONS_PAGE_HELP), -ENOSPC);
+	assert_int_equal(options_print(full, OPTIONS_RECORD, OPTIONS_PAGE_HELP), -ENOSPC);
 	fclose(full);
 }
 
@@ -547,6 +631,8 @@ int main(void)
 		cmocka_unit_test_teardown(outputs_keep_their_order_and_replace_the_default, release),
 		cmocka_unit_test_teardown(more_outputs_than_fit_are_refused, release),
 		cmocka_unit_test_teardown(everything_behind_two_dashes_is_the_command, release),
+		cmocka_unit_test_teardown(symbols_takes_files_between_and_behind_its_options, release),
+		cmocka_unit_test_teardown(wrong_usage_of_symbols_points_to_its_own_help, release),
 		cmocka_unit_test_teardown(pages_are_asked_for_in_place_of_a_run, release),
 		cmocka_unit_test_teardown(wrong_usage_is_told_with_option_and_range, release),
 		cmocka_unit_test_teardown(nothing_is_written_when_the_usage_is_wrong, release),
@@ -555,7 +641,7 @@ int main(void)
 		cmocka_unit_test(wrong_usage_is_told_without_memory_too),
 		cmocka_unit_test(help_fits_on_one_screen),
 		cmocka_unit_test(man_page_has_each_option_of_the_help),
-		cmocka_unit_test(readme_has_the_table_of_options),
+		cmocka_unit_test(readme_has_the_tables_of_options),
 		cmocka_unit_test(a_page_that_cannot_be_written_is_an_error),
 	};
 

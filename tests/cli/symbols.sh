@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# hostprof symbols on files whose content is known: what it tells of them, by the resolver that parses with no rights.
+# RECORD=1 writes symbols.out and symbols.err anew.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+dir=${TEST_TMPDIR:-$(mktemp -d)}
+cd "$dir" || exit 1
+: >out
+: >err
+
+# judge NAME COMMAND...: the command's status is the verdict.
+judge()
+{
+	local name=$1
+
+	shift
+	if "$@" >&2; then
+		echo "ok $name"
+	else
+		echo "not ok $name"
+	fi
+}
+
+# show STATUS FILE...: adds to out and err; what changes from run to run is cut.
+show()
+{
+	local want=$1 status
+
+	shift
+	"$HOSTPROF" symbols --unwind "$@" >now.out 2>now.err </dev/null
+	status=$?
+	sed 's/made in [0-9.]* ms/made in T ms/; s/"seconds":[0-9.e-]*/"seconds":T/' now.out >>out
+	cat now.err >>err
+	[ $status -eq "$want" ]
+}
+
+# Bytes and no instructions, so that every machine's assembler makes the same of it.
+assemble()
+{
+	"${CC:-gcc}" -x assembler -nostdlib -shared -Wl,--build-id=0x0123456789abcdef -Wl,-z,separate-code \
+		-Wl,-z,max-page-size=0x1000 -o "$1" - 2>"$dir/cc.err"
+}
+
+if ! assemble known.so <<'EOF'; then
+	.text
+	.globl one, two
+one:
+	.cfi_startproc
+	.skip 1
+	.cfi_def_cfa_offset 32
+	.skip 63
+	.cfi_endproc
+two:
+	.cfi_startproc
+	.skip 32
+	.cfi_escape 0x0f, 0x02, 0x30, 0x06	/* the CFA is what stands at address 0 */
+	.skip 32
+	.cfi_endproc
+EOF
+	cat cc.err >&2
+	echo 'skip symbols_tells_what_a_known_file_has: no assembler'
+	exit 0
+fi
+assemble no_code.so </dev/null
+printf '\177ELF and no more' >broken
+mkdir directory
+mkfifo pipe
+
+if [ "$(uname -m)" = x86_64 ]; then
+	judge a_known_file_is_shown show 0 known.so
+	judge a_known_file_is_shown_as_json show 0 --json ./known.so
+	[ -z "${RECORD:-}" ] || cp out "$here/symbols.out"
+	judge symbols_tells_what_a_known_file_has diff -u "$here/symbols.out" out
+else
+	echo 'skip symbols_tells_what_a_known_file_has: the numbers are those of x86-64'
+fi
+
+judge what_cannot_be_shown_fails show 1 no_code.so broken directory pipe gone $'\e[31mred'
+judge what_can_be_shown_is_shown_nevertheless show 1 gone known.so
+judge the_file_that_can_be_shown_is_there grep -q '^known.so$' now.out
+[ -z "${RECORD:-}" ] || cp err "$here/symbols.err"
+judge reasons_are_as_expected diff -u "$here/symbols.err" err
+
+# As an ordinary user, who cannot become nobody: the resolver stays confined and the file is shown.
+if [ "$(id -u)" -ne 0 ]; then
+	echo 'skip nobody_is_shown_a_file: not root, so all of this ran as an ordinary user'
+elif ! chmod 755 . || ! setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$HOSTPROF" -a -r known.so; then
+	echo 'skip nobody_is_shown_a_file: nobody cannot come here'
+else
+	judge nobody_is_shown_a_file setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$HOSTPROF" symbols --unwind --json known.so
+fi
+
+if [ -e /dev/full ]; then
+	"$HOSTPROF" symbols --unwind known.so >/dev/full 2>full.err
+	judge a_full_disk_is_a_failure test $? -eq 1
+	judge a_full_disk_is_told grep -q '^hostprof: cannot write to stdout: -ENOSPC$' full.err
+fi
