@@ -110,12 +110,17 @@ struct {
 		});
 } unwind_segments SEC(".maps");
 
+/* One element: its address does not wait for the number of the rule that is wanted. */
+struct unwind_rule_array {
+	struct unwind_rule rules[UNWIND_MAX_RULES];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, UNWIND_MAX_RULES);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct unwind_rule);
+	__type(value, struct unwind_rule_array);
 } unwind_rules SEC(".maps");
 
 struct {
@@ -150,7 +155,10 @@ SHIM __u8 *shim_segment(__u32 index)
 
 SHIM const struct unwind_rule *shim_unwind_rule(__u32 index)
 {
-	return bpf_map_lookup_elem(&unwind_rules, &index);
+	__u32 zero = 0;
+	struct unwind_rule_array *all = bpf_map_lookup_elem(&unwind_rules, &zero);
+
+	return all ? &all->rules[bounded(index, UNWIND_MAX_RULES)] : NULL;
 }
 
 SHIM struct unwind_object *shim_unwind_object(__u32 slot)

@@ -148,21 +148,32 @@ static __always_inline __u32 walk_enter_mapping(struct walk *walk, __u64 address
 	return walk_enter_object(walk, mapping->generation, address);
 }
 
-/* The row that holds offset `at` of a page whose blob is at `offset` of the segment. */
+/* How many of before[apart], before[2 * apart] … before[reach], as far as there are n rows, begin at or before `at`. No
+ * look waits for another. */
+static __always_inline __u64 rows_passed(const __u32 *before, __u64 n, __u32 apart, __u32 reach, __u64 at)
+{
+	__u64 passed = 0;
+
+	for (__u32 nth = apart; nth <= reach; nth += apart)
+		passed += is_below(unwind_row_offset(before[nth]), at + 1) & is_below(nth, n + 1);
+	return passed;
+}
+
+/* The row that holds offset `at` of a page whose blob is at `offset` of the segment: the last one of its block that
+ * begins at or before it, else the one before the block. Two looks at several rows take less time than five at one. */
 static __always_inline __u32 row_search(const __u8 *segment, __u32 offset, __u32 block_shift, __u32 at)
 {
 	__u32 index = offset + 2 * (at >> block_shift), rows = offset + unwind_index_bytes(block_shift);
 	__u64 first = *unwind_at(segment, index & ~1u, __u16), limit = *unwind_at(segment, (index + 2) & ~1u, __u16);
-	__u64 count = 0;
+	/* Masked once: the rows behind it are within the slack. */
+	const __u32 *before = unwind_at(segment, (rows + (first - 1) * sizeof(__u32)) & ~3u, __u32);
+	__u64 n = limit - first, passed = 4 * rows_passed(before, n, 4, UNWIND_MAX_BLOCK_ROWS, at);
 
-	for (int step = 4; step >= 0; step--) {
-		__u64 next = count + (1ULL << step);
-		__u32 row = *unwind_at(segment, (rows + (first + next - 1) * sizeof(__u32)) & ~3u, __u32);
-
-		count += (is_below(unwind_row_offset(row), (__u64)at + 1) & is_below(next, limit - first + 1)) << step;
-	}
-	return *unwind_at(segment, (rows + (first + count - 1) * sizeof(__u32)) & ~3u, __u32);
+	before += passed;
+	return before[rows_passed(before, n - passed, 1, 3, at)];
 }
+
+_Static_assert(UNWIND_MAX_BLOCK_ROWS == 31, "row_search() looks at each fourth of 31, then at three");
 
 /* The rule of the address, which lies in the walk's mapping, and how far behind the rule's row it is. NULL: there is
  * none, and *ret_end says why, or is 0: the frame pointer may tell. */

@@ -573,6 +573,42 @@ static void the_last_words_of_a_stack_are_read(void **state)
 	}
 }
 
+/* Whatever follows a blob in its segment must not be taken for rows. */
+static void assert_each_offset_finds_its_row(const uint32_t *rows, uint32_t n, int behind)
+{
+	static uint8_t segment[UNWIND_SEGMENT_BYTES + UNWIND_SEGMENT_SLACK];
+	struct page_blob blob = page_blob_layout(rows, n);
+	uint32_t offset = 4096, row = 0;
+
+	memset(segment, behind, sizeof(segment));
+	page_blob_write(&blob, rows, n, 0xffff, segment + offset);
+	for (uint32_t at = 0; at < UNWIND_PAGE_BYTES; at++) {
+		while (row + 1 < n && unwind_row_offset(rows[row + 1]) <= at)
+			row++;
+		assert_int_equal(row_search(segment, offset, blob.block_shift, at), rows[row]);
+	}
+}
+
+static void each_offset_finds_its_row(void **state)
+{
+	/* A row each so many bytes: sparse pages, then blocks of every size. */
+	static const uint32_t apart[] = {2, 3, 5, 16, 60, 140, 900, 5000, 40000};
+	static uint32_t rows[UNWIND_PAGE_BYTES];
+	uint32_t random = 1;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(apart) / sizeof(apart[0]); i++) {
+		uint32_t n = 0;
+
+		for (uint32_t at = 0; at < UNWIND_PAGE_BYTES; n++) {
+			rows[n] = unwind_row(at, n & 0xffff);
+			random = random * 1103515245 + 12345;
+			at += 1 + random / 65536 % (2 * apart[i / 2] - 1);
+		}
+		assert_each_offset_finds_its_row(rows, n, i % 2 ? 0 : 0xff);
+	}
+}
+
 static void many_mappings_are_searched(void **state)
 {
 	static struct unwind_mapping mappings[UNWIND_MAX_MAPPINGS];
@@ -637,6 +673,7 @@ int main(void)
 		WALK_TEST(a_switch_of_stacks_may_go_downwards),
 		WALK_TEST(a_walk_has_at_most_512_frames),
 		WALK_TEST(the_last_words_of_a_stack_are_read),
+		WALK_TEST(each_offset_finds_its_row),
 		WALK_TEST(many_mappings_are_searched),
 	};
 

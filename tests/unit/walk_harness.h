@@ -11,6 +11,7 @@
 #include "../../bpf/walk.h"
 #include "base/io.h"
 #include "ipc/memfd.h"
+#include "table/page_blob.h"
 #include "table/row_store.h"
 #include "table/table_writer.h"
 
