@@ -453,7 +453,7 @@ static void send_copy_of_a_chunk(struct fixture *f, uint64_t id)
 	struct stack_copy_record *copy = calloc(1, sizeof(*copy) + STACK_CHUNK_BYTES);
 
 	copy->kind = RECORD_STACK_COPY;
-	copy->chunks = copy->readable = 1;
+	copy->chunks = copy->readable[0] = 1;
 	copy->id = id;
 	copy->ip = TEXT + 0x10;
 	copy->is_exact = 1;
