@@ -4,7 +4,7 @@
 WL := $(B)/tests/workloads
 WL_CFLAGS := $(SYSROOT_FLAGS) -O2 -g -Wall -Wextra -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls
 WL_SPLIT := $(addprefix $(WL)/split-,pie nopie static static-pie cxx rust go)
-WL_OTHER := $(addprefix $(WL)/,stuck_fuse comm_name many_processes)
+WL_OTHER := $(addprefix $(WL)/,stuck_fuse comm_name many_processes frames-omit frames-fp)
 WL_LINK_pie := -fPIE -pie
 WL_LINK_nopie := -fno-pie -no-pie
 WL_LINK_static := -fno-pie -static
@@ -31,6 +31,12 @@ $(WL)/stuck_fuse: tests/workloads/stuck_fuse.c
 	$(call say,WORK,stuck_fuse)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra $< -o $@ $$($(PKG_CONFIG) --cflags --libs fuse3)
+$(WL)/frames-omit: WL_FRAMES := -fomit-frame-pointer
+$(WL)/frames-fp: WL_FRAMES := -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
+$(WL)/frames-%: tests/workloads/frames.c
+	$(call say,WORK,frames-$*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 $(WL_FRAMES) -Wall -Wextra $< -o $@
 $(WL)/%: tests/workloads/%.c
 	$(call say,WORK,$*)
 	@mkdir -p $(@D)
