@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # A mixed load that keeps every CPU busy. usage: load.sh SECONDS FOLDER (for its files; made when missing)
 #
-# What a build machine does: one large translation unit, many small ones through the whole tool chain, an interpreter,
-# compression and checksums, a sort; and programs in Go and Rust where the workloads are built.
+# What a build machine does: large translation units, many small ones through the whole tool chain, an interpreter,
+# compression and checksums, a sort; programs in Go and Rust where the workloads are built, in JavaScript and Java where
+# node and a JDK are installed.
 set -u
 
 seconds=${1:?usage: load.sh SECONDS FOLDER}
@@ -60,6 +61,40 @@ while time.monotonic() < until:
     sorted(matches, key=lambda pair: (int(pair[1]), pair[0]))
     json.loads(text)
 PYTHON
+cat >interpreted.js <<'JS'
+const until = Date.now() + 1000 * +process.argv[2];
+const fibonacci = (n) => (n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2));
+let sum = 0;
+while (Date.now() < until) {
+	const table = {};
+	for (let i = 0; i < 3000; i++) table[`key${i * 7919 % 1009}`] = { value: i, list: [i, i + 1] };
+	const text = JSON.stringify(table);
+	sum += Object.keys(JSON.parse(text)).length + fibonacci(20);
+	sum += text.replace(/\d+/g, (number) => +number + 1).length;
+}
+console.log(sum);
+JS
+cat >Interpreted.java <<'JAVA'
+import java.util.*;
+import java.util.stream.*;
+
+public class Interpreted {
+	static int fibonacci(int n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
+	public static void main(String[] arguments)
+	{
+		long until = System.currentTimeMillis() + 1000L * Integer.parseInt(arguments[0]), sum = 0;
+		while (System.currentTimeMillis() < until) {
+			Map<String, List<Integer>> groups =
+				IntStream.range(0, 5000).boxed().collect(Collectors.groupingBy(i -> "key" + i % 97));
+			StringBuilder text = new StringBuilder();
+			for (var group : groups.entrySet())
+				text.append(group.getKey()).append(group.getValue().stream().mapToInt(Integer::intValue).sum());
+			sum += groups.size() + fibonacci(22) + text.toString().hashCode();
+		}
+		System.out.println(sum);
+	}
+}
+JAVA
 [ -s numbers ] || seq 400000 | awk '{print $1 * 7919 % 400009, "line", $1}' >numbers
 
 end=$((SECONDS + seconds))
@@ -74,7 +109,16 @@ while is_time; do
 		gcc -O1 "small/$i.c" -o "small/$i.out" && "small/$i.out"
 	done
 done &
+if command -v clang++ >/dev/null; then
+	while is_time; do clang++ -O2 -c large.cc -o large-clang.o; done &
+fi
 python3 interpreted.py "$seconds" &
+if command -v node >/dev/null; then
+	node interpreted.js "$seconds" >/dev/null &
+fi
+if command -v javac >/dev/null; then
+	javac Interpreted.java && java -Xmx256m Interpreted "$seconds" >/dev/null &
+fi
 while is_time; do gzip -6 -c numbers >numbers.gz; sha512sum numbers.gz >sums; gzip -dc numbers.gz | sort -n | tail -n 1 >last; done &
 # These count CPU seconds, not time: with the others beside them they last until they are ended.
 others=()

@@ -77,13 +77,19 @@ kill "${children[@]}"
 wait
 children=()
 
-# --- what a run of the sampling program costs, symbols indexed, records replayed ---
-for bench in "$BENCH_BIN"/bpf_cost "$BENCH_BIN"/symbol_index "$BENCH_BIN"/registry_replay; do
+# --- what a run of the sampling program and a frame cost, tables made, symbols indexed, records replayed ---
+for bench in "$BENCH_BIN"/{bpf_cost,unwind_cost,tables,symbol_index,registry_replay}; do
 	"$bench" || missed=1
 done
+if command -v clang++ >/dev/null; then
+	"$BENCH_BIN/compile_cost" "$here/compiled.cc" || missed=1
+	python3 "$here/meter.py" compile "$HOSTPROF" "$here/compiled.cc" "$T" || missed=1
+else
+	echo "# no clang++: nothing measured on a compiler"
+fi
 
-# --- memory, CPU and delivery on a mixed load ---
-python3 "$here/meter.py" "$HOSTPROF" "$here/load.sh" "${1:-60}" "$T/load" || missed=1
+# --- memory, CPU, delivery and stacks on a mixed load ---
+python3 "$here/meter.py" load "$HOSTPROF" "$here/load.sh" "${1:-60}" "$T/load" || missed=1
 
 [ $missed -eq 0 ] || [ ! -s "$T/err" ] || cat "$T/err" >&2
 exit $missed
