@@ -76,7 +76,8 @@ static const struct {
 	{"runtime.gogo", KIND_LOSES},
 	{"runtime.jmpdefer", KIND_LOSES},
 	{"runtime.mcall", KIND_LEAVES},
-	{"runtime.morestack", KIND_LOSES},
+	/* What it calls never returns, and runs on the scheduler's stack. */
+	{"runtime.morestack", KIND_ROOT},
 	{"runtime.mstart", KIND_ROOT},
 	{"runtime.nanotime", KIND_LOSES},
 	{"runtime.nanotime1", KIND_SWITCHES},

@@ -305,8 +305,8 @@ static void code_that_sets_sp_is_unsupported(void **state)
 		uint8_t flags;
 	} names[] = {
 		{"gogo", GO_LAYOUT_1_20, 6},
-		{"runtime.morestack", GO_LAYOUT_1_20, 6},
-		{"runtime.morestack", GO_LAYOUT_1_16, 0},
+		{"runtime.gogo", GO_LAYOUT_1_20, 6},
+		{"runtime.gogo", GO_LAYOUT_1_16, 0},
 		{"runtime.clone", GO_LAYOUT_1_20, 4},
 		{"runtime.jmpdefer", GO_LAYOUT_1_2, 0},
 		{"example.com/crypto.block", GO_LAYOUT_1_20, 6},
@@ -355,8 +355,9 @@ static void roots_have_no_caller(void **state)
 		const char *name;
 		uint8_t flags;
 	} names[] = {
-		{"runtime.goexit", 0},	 {"runtime.mstart", 0}, {"runtime.rt0_go", 0}, {"_rt0_amd64_linux", 0},
-		{"_rt0_arm64_linux", 0}, {"_rt0_amd64", 0},	{"some.newerRoot", 5}, {"runtime.rt0_go", 7},
+		{"runtime.goexit", 0},	 {"runtime.mstart", 0},	  {"runtime.rt0_go", 0},
+		{"_rt0_amd64_linux", 0}, {"_rt0_arm64_linux", 0}, {"_rt0_amd64", 0},
+		{"some.newerRoot", 5},	 {"runtime.rt0_go", 7},	  {"runtime.morestack", 6},
 	};
 
 	(void)state;
