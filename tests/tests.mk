@@ -72,8 +72,18 @@ bench: export BENCH_BIN = $(abspath $(B))/tests/bench
 bench: $(B)/hostprof workloads bench-programs ## measure against the targets; fails on a MISS (root)
 	$(Q)tests/bench/run.sh
 
+SOAK_FUZZ ?= 300
+soak: export WORKLOADS = $(abspath $(WL))
+soak: export TABLE_PROGRAMS = $(abspath $(B))/tests/tables
+soak: export ARM64_ROOT = $(abspath $(O))/tables-arm64
+soak: export UNWIND_SECONDS = 60
+soak: export ROW_PCS = 500000
+soak: $(B)/hostprof workloads $(TABLES) ## the tests of unwinding at length, then SOAK_FUZZ seconds of each fuzz target (root)
+	$(Q)$(RUN) --timeout 7200 $(filter %/unwind.sh %/unwind_programs.sh %/versus_perf_dwarf.sh,$(LIVE)) $(wildcard tests/tables/*.sh)
+	+$(Q)for target in $(FUZZ); do $(SUBMAKE) fuzz T=$$target TIME=$(SOAK_FUZZ) || exit; done
+
 SUITE ?= bookworm
 check-fresh: ## clone into a fresh Debian root and "make run" there: SUITE=bookworm|trixie (root, network)
 	$(Q)tests/integration/fresh_root.sh $(SUITE) $(FRESH)
 
-.PHONY: deps deps-test run test check-source check-root arm64 check-kernels bench check-fresh
+.PHONY: deps deps-test run test check-source check-root arm64 check-kernels bench soak check-fresh

@@ -27,7 +27,7 @@ compare()
 		echo "not ok libdw_rows_$machine: only ${#files[@]} files of $least"
 		failures=$((failures + 1))
 	fi
-	[ ${#files[@]} -eq 0 ] || "$TABLE_PROGRAMS/libdw_rows" "${files[@]}" || failures=$((failures + 1))
+	[ ${#files[@]} -eq 0 ] || "$TABLE_PROGRAMS/libdw_rows" -n "${ROW_PCS:-20000}" "${files[@]}" || failures=$((failures + 1))
 }
 
 if [ "$(uname -m)" = x86_64 ]; then
