@@ -11,7 +11,7 @@ SHARED = {
     "libc": r"libc\.so\.6|libc\.so|ld-musl.*",
     "ld": r"ld-linux.*",
     "vdso": r"\[vdso\].*",
-    "crypto": r"libcrypto\.so.*|libc\.so\.6",
+    "crypto": r"libcrypto\.so.*|libc\.so\.6|\[vdso\].*",
     "startup": r"libc\.so\.6|ld-linux.*",
     "rest": r"\[vdso\].*",
     "runtime": r"libstdc\+\+\.so.*|libgcc_s\.so.*|libc\.so\.6|ld-linux.*",

@@ -93,25 +93,22 @@ def of_profile(path):
 def of_perf_script(path):
     """the output of `perf script --no-inline -F comm,pid,ip,sym,dso` -> dict of (comm, pid) to list of Stack"""
     out = {}
+    stack = None
     with open(path, encoding="utf-8", errors="replace") as file:
-        for block in file.read().split("\n\n"):
-            head, *lines = block.strip("\n").split("\n")
-            comm, _, pid = head.strip().rpartition(" ")
-            user, kernel = [], []
-            for line in lines:
-                match = re.match(r"\s*([0-9a-f]+) (.*) \((.*)\)$", line)
-                if not match:
-                    continue
-                name, dso = plain(match[2]), match[3]
+        for line in file:
+            match = re.match(r"\t *([0-9a-f]+) (.*) \((.*)\)$", line)
+            head = re.match(r" *(.*\S) +(\d+) *$", line)
+            if match and stack:
+                name, dso = plain(match[2]), match[3].removesuffix(" (deleted)")
+                # perf names the stubs of the PLT too
+                known = name not in ("[unknown]", "_init") and not name.endswith("@plt")
                 if is_kernel({"file": dso}, 0):
-                    kernel.append(name)
+                    stack.kernel.append(name)
                 else:
-                    # perf names the stubs of the PLT too
-                    known = name not in ("[unknown]", "_init") and not name.endswith("@plt")
-                    module = os.path.basename(dso.removesuffix(" (deleted)"))
-                    user.append(Frame(name if known else "", module, "", int(match[1], 16)))
-            if comm:
-                out.setdefault((comm.strip(), int(pid)), []).append(Stack(1, user[::-1], kernel, ""))
+                    stack.frames.insert(0, Frame(name if known else "", os.path.basename(dso), "", int(match[1], 16)))
+            elif head and line[0] != "\t":
+                stack = Stack(1, [], [], "")
+                out.setdefault((head[1], int(head[2])), []).append(stack)
     return out
 
 

@@ -182,6 +182,8 @@ class Verdicts:
         is_lenient = bool(self.guest) and name.startswith("chain-go")
         enough, allowed = ENOUGH_OF_GUEST if self.guest else ENOUGH, n / 4 if is_lenient else max(1, n / 1000)
         self.say(n >= enough and n_cut <= allowed, f"{test}_is_whole", f"{n_cut} of {n} are not: {examples(cut)}")
+        if 0 < n_cut <= allowed:
+            print(f"# {name}: allowed: {examples(cut)}", file=sys.stderr)
         if chains and not is_lenient:
             self.say(n > 0 and not wrong, f"{test}_has_no_wrong_frame", f"{n_wrong} of {n}: {examples(wrong)}")
 

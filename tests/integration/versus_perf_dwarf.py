@@ -34,10 +34,12 @@ class Side:
     """whole: counter of the paths from the root; inner: those without a root"""
 
     def __init__(self, name, all_stacks, reaches_root):
-        self.name, self.whole, self.inner = name, collections.Counter(), collections.Counter()
+        self.name, self.whole, self.inner, self.ends = name, collections.Counter(), collections.Counter(), collections.Counter()
         for stack in all_stacks:
             if stack.frames and stack.had_user_memory:
                 (self.whole if reaches_root(stack) else self.inner)[path_of(stack)] += stack.count
+                if not reaches_root(stack):
+                    self.ends[f"{stack.end or 'no root'} at {stack.frames[0].place}"] += stack.count
         self.n = sum(self.whole.values())
         # Every path from the root, with the samples in and below it.
         self.met = collections.Counter()
@@ -101,7 +103,7 @@ def main():
     n_inner = sum(ours.inner.values())
     say(perf.n > 500 and ours.n > 2000, "live_versus_perf_dwarf_has_enough_samples", f"perf {perf.n}, ours {ours.n}")
     say(ours.n and n_inner <= max(1, (ours.n + n_inner) / 1000), "live_versus_perf_dwarf_our_stacks_reach_the_root",
-        f"{n_inner} of {ours.n + n_inner} do not; perf {sum(perf.inner.values())} of {perf.n + sum(perf.inner.values())}")
+        f"{n_inner} of {ours.n + n_inner} do not: {ours.ends.most_common(8)}")
     for name, side, other in ("our_paths_are_perfs", ours, perf), ("perfs_paths_are_ours", perf, ours):
         missing, compared = unknown_to(other, side)
         n = sum(missing.values())
