@@ -74,34 +74,6 @@ struct told_register {
 	int64_t value;
 };
 
-static bool is_register(const Dwarf_Op *op, unsigned int *ret_reg, int64_t *ret_offset);
-
-static struct told_register told_register(Dwarf_Frame *frame, unsigned int reg)
-{
-	Dwarf_Op memory[3], *ops;
-	size_t n;
-	int64_t offset;
-
-	if (dwarf_frame_register(frame, (int)reg, memory, &ops, &n))
-		die("dwarf_frame_register", dwarf_errmsg(-1));
-	if (!n)
-		return (struct told_register){.what = ops ? TOLD_UNDEFINED : TOLD_SAME};
-	if (n == 1 && ops[0].atom == DW_OP_regx)
-		return (struct told_register){.what = TOLD_REGISTER, .value = (int64_t)ops[0].number};
-	if (n == 1 && ops[0].atom >= DW_OP_breg0 && ops[0].atom <= DW_OP_breg31) {
-		struct told_register told = {.what = TOLD_AT_REGISTER};
-
-		is_register(&ops[0], &told.reg, &told.value);
-		return told;
-	}
-	/* Of an expression the block follows; these come from offsets alone. */
-	if (ops != memory || ops[0].atom != DW_OP_call_frame_cfa)
-		return (struct told_register){.what = TOLD_EXPRESSION};
-	offset = n > 1 && ops[1].atom == DW_OP_plus_uconst ? (int64_t)ops[1].number : 0;
-	return (struct told_register){.what = ops[n - 1].atom == DW_OP_stack_value ? TOLD_CFA : TOLD_AT_CFA,
-				      .value = offset};
-}
-
 static bool is_register(const Dwarf_Op *op, unsigned int *ret_reg, int64_t *ret_offset)
 {
 	if (op->atom >= DW_OP_breg0 && op->atom <= DW_OP_breg31) {
@@ -112,6 +84,30 @@ static bool is_register(const Dwarf_Op *op, unsigned int *ret_reg, int64_t *ret_
 	*ret_reg = (unsigned int)op->number;
 	*ret_offset = (int64_t)op->number2;
 	return op->atom == DW_OP_bregx;
+}
+
+static struct told_register told_register(Dwarf_Frame *frame, unsigned int reg)
+{
+	struct told_register at = {.what = TOLD_AT_REGISTER};
+	Dwarf_Op memory[3], *ops;
+	size_t n;
+	int64_t offset;
+
+	if (dwarf_frame_register(frame, (int)reg, memory, &ops, &n))
+		die("dwarf_frame_register", dwarf_errmsg(-1));
+	if (!n)
+		return (struct told_register){.what = ops ? TOLD_UNDEFINED : TOLD_SAME};
+	if (n == 1 && ops[0].atom == DW_OP_regx)
+		return (struct told_register){.what = TOLD_REGISTER, .value = (int64_t)ops[0].number};
+	/* An expression is run with the CFA on its stack, and so is told behind it; what is in `memory` comes from an
+	 * offset. */
+	if (ops != memory && n == 2 && is_register(&ops[1], &at.reg, &at.value))
+		return at;
+	if (ops != memory || ops[0].atom != DW_OP_call_frame_cfa)
+		return (struct told_register){.what = TOLD_EXPRESSION};
+	offset = n > 1 && ops[1].atom == DW_OP_plus_uconst ? (int64_t)ops[1].number : 0;
+	return (struct told_register){.what = ops[n - 1].atom == DW_OP_stack_value ? TOLD_CFA : TOLD_AT_CFA,
+				      .value = offset};
 }
 
 /* breg7 8, breg16 0, lit15, and, lit11, ge, lit3, shl, plus */

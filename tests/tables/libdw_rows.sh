@@ -35,7 +35,7 @@ if [ "$(uname -m)" = x86_64 ]; then
 	[ -d "$libraries" ] || libraries=/usr/lib64
 	compare x86_64 12 "$libraries"/{ld-linux-x86-64.so.2,libc.so.6,libm.so.6,libstdc++.so.6,libgcc_s.so.1} \
 		"$libraries"/{libcrypto.so.3,libssl.so.3,libgcrypt.so.20,libglib-2.0.so.0,libgmp.so.10,libpython3.1*.so.1.0,libdw.so.1,libelf.so.1} \
-		"$libraries"/lib{LLVM-1*.so.1,clang-cpp.so.1*} /usr/lib/gcc/x86_64-linux-gnu/*/cc1plus \
+		"$libraries"/lib{LLVM-1*.so.1,clang-cpp.so.1*,aom.so.3,x265.so.1*} /usr/lib/gcc/x86_64-linux-gnu/*/cc1plus \
 		/usr/bin/{bash,perl,python3,git,gdb,jq,node,qemu-system-x86_64} /usr/lib/chromium/chromium
 else
 	echo "skip libdw_rows_x86_64: this machine is $(uname -m)"
