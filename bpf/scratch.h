@@ -34,6 +34,7 @@ struct stack_window {
 #define WALK_INTERRUPTED 8u	/* … and they are what a signal interrupted: the second set */
 #define WALK_FP_LOST 16u	/* the frame pointer could not be followed to here */
 #define WALK_BX_LOST 32u	/* x86-64: rbx likewise */
+#define WALK_REGISTERS_LEFT 64u /* of the registers that were known, the frame below may have changed some */
 
 /* Where the walk of the user stack stands. */
 struct walk {

@@ -10,6 +10,8 @@
 #define STACK_COPY_MAX_GAP 2
 /* A main thread's stack is not larger (RLIMIT_STACK, in all but odd cases). */
 #define STACK_COPY_MAIN_BYTES (64ULL << 20)
+/* Below sp a leaf may have words of its own, by which a rule may go (x86-64 psABI, section 3.2.2). */
+#define STACK_COPY_RED_ZONE 128
 /* Chunks of the records. */
 #define STACK_COPY_SMALL 3
 #define STACK_COPY_MEDIUM 8
@@ -102,7 +104,7 @@ VERIFIED_ALONE __u64 stack_copy_send(__u64 image, __u64 id, __u64 start_stack)
 
 	if (!scratch)
 		return 0;
-	request.base = scratch->registers[REGISTER_SP] & ~(__u64)(STACK_CHUNK_BYTES - 1);
+	request.base = (scratch->registers[REGISTER_SP] - STACK_COPY_RED_ZONE) & ~(__u64)(STACK_CHUNK_BYTES - 1);
 	request.chunks = stack_copy_wanted(request.base, start_stack);
 	if (request.chunks > STACK_COPY_LARGE)
 		sent = stack_copy_in(scratch, &request, STACK_COPY_CHUNKS);

@@ -112,6 +112,8 @@ static __always_inline __u64 walk_register(const struct scratch *scratch, __u32 
 static __always_inline __u32 rule_cfa(struct scratch *scratch, const struct unwind_rule *rule, __u32 distance,
 				      __u64 *ret_cfa)
 {
+	/* Assembly calls subroutines of its own that leave such a register alone (libcrypto's AES-GCM). */
+	__u32 known = WALK_REGISTERS_KNOWN | WALK_REGISTERS_LEFT;
 	const struct walk *walk = &scratch->walk;
 	__u64 word, base;
 
@@ -134,8 +136,10 @@ static __always_inline __u32 rule_cfa(struct scratch *scratch, const struct unwi
 			*ret_cfa = walk->other + rule->cfa_off;
 			return 0;
 		}
+		if (rule->reg == UNWIND_X86_RBX)
+			known = WALK_REGISTERS_KNOWN;
 #endif
-		if (!(walk->flags & WALK_REGISTERS_KNOWN))
+		if (!(walk->flags & known))
 			return UNWIND_END_REGISTER_UNKNOWN;
 		*ret_cfa = walk_register(scratch, rule->reg) + rule->cfa_off;
 		return 0;
@@ -179,7 +183,7 @@ static __always_inline __u32 rule_callers(struct scratch *scratch, const struct 
 	struct walk *walk = &scratch->walk;
 	__u64 fp;
 
-	if (rule->ra == UNWIND_RA_SAVED) {
+	if (rule->ra == UNWIND_RA_SAVED || rule->ra == UNWIND_RA_EXACT) {
 		if (window_read(window, cfa + (is_deref ? -8 : rule->ra_off), ret_ip))
 			return UNWIND_END_UNREADABLE_STACK;
 	} else if (rule->ra == UNWIND_RA_LINK) {
@@ -210,8 +214,8 @@ static __always_inline __u32 rule_step(struct scratch *scratch, const struct unw
 				       __u64 *ret_ip)
 {
 	struct walk *walk = &scratch->walk;
+	__u32 end, flags;
 	__u64 cfa = 0;
-	__u32 end;
 
 	if (rule->cfa == UNWIND_CFA_SIGNAL)
 		return step_over_signal(scratch, ret_ip);
@@ -227,7 +231,12 @@ static __always_inline __u32 rule_step(struct scratch *scratch, const struct unw
 	if (end)
 		return end;
 	walk->sp = cfa;
-	walk->flags &= WALK_FP_LOST | WALK_BX_LOST;
+	flags = walk->flags & (WALK_FP_LOST | WALK_BX_LOST);
+	if (walk->flags & WALK_REGISTERS_KNOWN)
+		flags |= WALK_REGISTERS_LEFT | (walk->flags & WALK_INTERRUPTED);
+	if (rule->ra == UNWIND_RA_EXACT)
+		flags |= WALK_EXACT;
+	walk->flags = flags;
 	return 0;
 }
 
@@ -249,6 +258,7 @@ static __always_inline __u32 walk_to_caller(struct scratch *scratch, __u64 *ret_
 	}
 #endif
 	if (address - walk->map_start >= walk->map_bytes) {
+		walk->flags &= ~WALK_REGISTERS_LEFT; /* it is no subroutine of its own */
 		end = walk_enter_mapping(walk, address);
 		if (end)
 			return end;

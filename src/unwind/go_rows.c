@@ -41,8 +41,8 @@ enum kind {
 	KIND_ROOT,
 	KIND_SIGNAL,	/* what a signal handler returns to */
 	KIND_HANDLER,	/* called by the kernel: a root for Go, but we know the way on */
-	KIND_INJECTED,	/* a signal handler makes it look as if the interrupted code had called it: its "return address"
-			 * may be that of any instruction, so that the one before it is of no use */
+	KIND_INJECTED,	/* a signal handler makes it look as if the interrupted code had called it: what it returns to
+			 * may  be any instruction, so that the one before it is of no use */
 	KIND_CROSSCALL, /* from C to Go: saves the registers of C */
 	KIND_ALIGNS,	/* sets sp, on the same stack, and leaves the frame pointer alone */
 	KIND_SWITCHES,	/* the same, to another stack */
@@ -352,6 +352,8 @@ static struct unwind_rule rule_x86(const struct frame *frame, enum kind kind, ui
 {
 	struct unwind_rule rule = {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_SAVED, .cfa_off = delta + 8, .ra_off = -8};
 
+	if (kind == KIND_INJECTED)
+		rule.ra = UNWIND_RA_EXACT;
 	if (!delta)
 		return rule;
 	if (pc >= frame->saved) {
@@ -428,6 +430,9 @@ static int kind_of(struct go_rows *rows, const struct go_function *function, enu
 		kind = KIND_LOSES;
 	if (kind == KIND_COMMON && function->flags & GO_FUNCTION_TOP_FRAME)
 		kind = KIND_ROOT;
+	/* On arm64 the interrupted code has a link register of its own yet, and may need it. */
+	if (kind == KIND_INJECTED && rows->machine == EM_AARCH64)
+		kind = KIND_LOSES;
 	*ret = kind;
 	return 0;
 }
@@ -503,7 +508,6 @@ static int tell_function(struct go_rows *rows, struct teller *teller, const stru
 	case KIND_ROOT:
 		return tell(teller, function->start, rule_of(UNWIND_CFA_STOP));
 	case KIND_LOSES:
-	case KIND_INJECTED:
 		return tell(teller, function->start, rule_of(UNWIND_CFA_UNSUPPORTED));
 	case KIND_SIGNAL:
 		/* Nobody calls it: handlers return to its very first byte, and the walk looks up what is before. */

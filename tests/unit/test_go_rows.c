@@ -328,8 +328,7 @@ static void code_that_sets_sp_is_unsupported(void **state)
 	}
 }
 
-/* What they return to may be any instruction, and rules are looked up one byte before. */
-static void calls_that_a_signal_handler_injects_are_unsupported(void **state)
+static void calls_that_a_signal_handler_injects_return_to_an_instruction(void **state)
 {
 	static const struct {
 		const char *name;
@@ -342,9 +341,15 @@ static void calls_that_a_signal_handler_injects_are_unsupported(void **state)
 				      GO_LAYOUT_1_20,
 				      {names[i].name, 0, push_only, sizeof(push_only), names[i].flags},
 				      {PUSH_MOV},
-				      {{0, ONLY(UNSUPPORTED)}},
-				      1};
+				      {{0, SP(8)}, {1, SP_SAVED(16)}},
+				      2};
 
+		for (size_t row = 0; row < 2; row++)
+			one.rows[row].rule.ra = UNWIND_RA_EXACT;
+		check_case(&one);
+		one.machine = EM_AARCH64;
+		one.rows[0] = (struct row){0, ONLY(UNSUPPORTED)};
+		one.n = 1;
 		check_case(&one);
 	}
 }
@@ -730,7 +735,7 @@ int main(void)
 		cmocka_unit_test(switch_of_stacks_is_undone_by_the_frame_pointer),
 		cmocka_unit_test(frame_pointer_is_believed_until_the_epilogue),
 		cmocka_unit_test(code_that_sets_sp_is_unsupported),
-		cmocka_unit_test(calls_that_a_signal_handler_injects_are_unsupported),
+		cmocka_unit_test(calls_that_a_signal_handler_injects_return_to_an_instruction),
 		cmocka_unit_test(roots_have_no_caller),
 		cmocka_unit_test(signal_handler_is_no_root),
 		cmocka_unit_test(mcall_is_left_for_good_behind_the_push),

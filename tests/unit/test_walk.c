@@ -155,22 +155,29 @@ static void a_lost_frame_pointer_ends_the_walk_only_where_it_is_needed(void **st
 	assert_frames(frames, 3, UNWIND_END_REGISTER_UNKNOWN);
 }
 
-static void other_registers_are_known_in_the_leaf_alone(void **state)
+/* Hand-written code has subroutines that leave them alone, and rules that count on it. */
+static void other_registers_are_known_in_the_leaf_and_in_what_calls_it(void **state)
 {
 	const struct unwind_rule by_r10 = {.cfa = UNWIND_CFA_REGISTER, .reg = 10, .cfa_off = 8, .ra_off = -8};
-	const struct text_row rows[] = {{LEAF, by_r10}, {START, stop}};
-	const uint64_t frames[] = {ip(LEAF), ip(START + 1)}, others[] = {ip(LEAF), ip(LEAF + 5)};
+	const struct text_row rows[] = {{LEAF, sp_rule(8)}, {MIDDLE, by_r10}, {START, stop}};
+	const uint64_t frames[] = {ip(LEAF), ip(MIDDLE + 1), ip(START + 1)};
+	const uint64_t leaf[] = {ip(MIDDLE), ip(START + 1)};
+	const uint64_t others[] = {ip(LEAF), ip(LEAF + 5), ip(MIDDLE + 1)};
 
 	(void)state;
-	publish_rows(rows, 2);
+	publish_rows(rows, 3);
 	publish_process();
 	scratch.registers[10] = at(40);
+	stack[0] = ip(MIDDLE + 1);
 	stack[40] = ip(START + 1);
 	walk_from(ip(LEAF), at(0), 0);
-	assert_frames(frames, 2, UNWIND_END_ROOT);
-	stack[40] = ip(LEAF + 5);
+	assert_frames(frames, 3, UNWIND_END_ROOT);
+	walk_from(ip(MIDDLE), at(0), 0);
+	assert_frames(leaf, 2, UNWIND_END_ROOT);
+	stack[0] = ip(LEAF + 5);
+	stack[1] = ip(MIDDLE + 1);
 	walk_from(ip(LEAF), at(0), 0);
-	assert_frames(others, 2, UNWIND_END_REGISTER_UNKNOWN);
+	assert_frames(others, 3, UNWIND_END_REGISTER_UNKNOWN);
 }
 
 /* Lazy binding: the resolver's frame is found by rbx, which the frames above it saved or left alone. */
@@ -651,7 +658,7 @@ int main(void)
 		WALK_TEST(each_pop_moves_the_offset_back),
 		WALK_TEST(the_frame_pointer_is_followed_through_frames_that_save_it),
 		WALK_TEST(a_lost_frame_pointer_ends_the_walk_only_where_it_is_needed),
-		WALK_TEST(other_registers_are_known_in_the_leaf_alone),
+		WALK_TEST(other_registers_are_known_in_the_leaf_and_in_what_calls_it),
 		WALK_TEST(rbx_is_followed_where_all_rules_tell_of_it),
 		WALK_TEST(rbx_is_unknown_behind_a_rule_that_does_not_tell),
 		WALK_TEST(a_return_address_may_be_in_a_register),
