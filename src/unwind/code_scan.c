@@ -9,9 +9,10 @@
  *   1. sweep    straight through the bytes: where calls and branches lead, and which callees never return.
  *   2. follow   from each start, along every branch. A place that is reached with two frames keeps what they agree on.
  *               A start has the frame of an entry, whatever jumps to it.
- *   3. guess    for what nothing leads to: cases of a switch, landing pads, functions called through pointers. The
- *               frames of calls and indirect jumps of the same function, and that of an entry, are tried: one that
- *               meets what was followed with the right frame, or returns with it, is proven.
+ *   3. guess    for what nothing leads to: functions called through pointers, cases of a switch, landing pads. The
+ *               frames of calls and indirect jumps nearby and that of an entry are tried: one that meets what was
+ *               followed with the right frame, or returns with it, is proven; calls want sp aligned. The one frame of
+ *               indirect jumps that nothing speaks against is taken without a proof.
  *   4. emit     a row wherever the rule changes.
  *
  * What stands behind a call is reached by it only if the callee returns, so its frame gives way to that of any branch
@@ -30,10 +31,11 @@
 #define MAX_CALLEES (1u << 17)	    /* what is beyond returns */
 #define MAX_CANDIDATES 16
 #define MAX_TRIAL_BRANCHES 8
-#define MAX_TRIAL_STEPS 64
-#define TRIAL_STEPS_PER_PLACE 8 /* of all trials together */
-#define MAX_PADDING 64
-#define CALL_ALIGNMENT 16 /* of sp at a call, and so of its distance from the CFA (both psABIs) */
+#define MAX_TRIAL_STEPS 256    /* of one */
+#define TRIAL_STEPS_PER_BYTE 4 /* of all trials */
+#define MAX_PADDING 64	       /* bytes */
+#define MAX_PROLOGUE 8	       /* instructions */
+#define CALL_ALIGNMENT 16      /* of sp at a call, and so of its distance from the CFA (both psABIs) */
 
 /* Flags of a place. */
 #define START 0x01    /* a function begins */
@@ -60,7 +62,13 @@ struct callee {
 	bool has_no_exit; /* no instruction leads out of it */
 };
 
+/* A function of which something was not reached: [first, limit). */
+struct gap {
+	uint32_t first, limit;
+};
+
 struct frame_vec VEC(struct scan_frame);
+struct gap_vec VEC(struct gap);
 struct place_vec VEC(uint32_t);
 
 struct scan {
@@ -222,13 +230,37 @@ static struct callee *add_callee(struct scan *scan, uint64_t address)
 	return err ? NULL : callee;
 }
 
-static void count_call(struct scan *scan, uint64_t callee_address, size_t behind)
+/* true for what begins by saving the link register: behind a call that holds nobody's return address. */
+static bool saves_link(const struct scan *scan, size_t place)
+{
+	struct scan_insn insn = {0};
+
+	for (unsigned int i = 0; i < MAX_PROLOGUE && scan->machine->has_link && place < scan->places; i++) {
+		place = decode(scan, place, &insn);
+		if (insn.lr_saved.source != SCAN_KEPT)
+			return true;
+		if (insn.lr.source != SCAN_KEPT || insn.flow != SCAN_NEXT)
+			return false;
+	}
+	return false;
+}
+
+/* true when a call that ends at `next` does not return: compilers fill up only before what is jumped to, or before the
+ * next function. */
+static bool is_end_of_code(const struct scan *scan, size_t next, size_t behind)
+{
+	return is_start(scan, behind) || saves_link(scan, next) ||
+	       (behind != next && behind < scan->places && !(scan->flags[behind] & TARGET));
+}
+
+static void count_call(struct scan *scan, uint64_t callee_address, size_t next)
 {
 	struct callee *callee = add_callee(scan, callee_address);
+	size_t behind = skip_padding(scan, next);
 
 	if (!callee || behind >= scan->places)
 		return;
-	if (scan->flags[behind] & START)
+	if (is_end_of_code(scan, next, behind))
 		callee->ends++;
 	else if (scan->flags[behind] & TARGET)
 		callee->targets++;
@@ -239,16 +271,16 @@ static void count_call(struct scan *scan, uint64_t callee_address, size_t behind
 static void find_callees(struct scan *scan)
 {
 	size_t start = 0, furthest = 0; /* of the function: its start, and how far its branches go */
-	bool has_exit = true;
+	bool has_exit = true, goes_on = false;
 
 	for (size_t place = 0, next; place < scan->places && !scan->err; place = next) {
 		struct scan_insn insn;
-		size_t behind, target;
+		size_t target;
 
 		if (is_start(scan, place)) {
 			struct callee *callee = NULL;
 
-			if (!has_exit && furthest < place)
+			if (!has_exit && !goes_on && furthest < place)
 				callee = add_callee(scan, address_of(scan, start));
 			if (callee)
 				callee->has_no_exit = true;
@@ -256,29 +288,19 @@ static void find_callees(struct scan *scan)
 			has_exit = scan->frame_of[place] != FRAME_ENTRY;
 		}
 		next = decode_up_to_start(scan, place, &insn);
-		behind = skip_padding(scan, next);
-		switch (insn.flow) {
-		case SCAN_NEXT: /* it may run into the next one */
-			has_exit |= !insn.length || (!insn.is_padding && is_start(scan, behind));
-			break;
-		case SCAN_BRANCH:
-		case SCAN_JUMP:
+		if (insn.is_padding)
+			continue;
+		goes_on = insn.flow == SCAN_NEXT || insn.flow == SCAN_BRANCH;
+		if (!insn.length || insn.flow == SCAN_INDIRECT || insn.flow == SCAN_RETURN)
+			has_exit = true;
+		if (insn.flow == SCAN_BRANCH || insn.flow == SCAN_JUMP) {
 			if (!find_target(scan, place, &insn, &target) || target < start)
 				has_exit = true;
 			else if (target > furthest)
 				furthest = target;
-			break;
-		case SCAN_CALL:
-			if (insn.has_target)
-				count_call(scan, address_of(scan, place) + (uint64_t)insn.target, behind);
-			break;
-		case SCAN_INDIRECT:
-		case SCAN_RETURN:
-			has_exit = true;
-			break;
-		case SCAN_END:
-			break;
 		}
+		if (insn.flow == SCAN_CALL && insn.has_target)
+			count_call(scan, address_of(scan, place) + (uint64_t)insn.target, next);
 	}
 }
 
@@ -366,7 +388,7 @@ static void go_on_behind_call(struct scan *scan, size_t place)
 	size_t next = decode(scan, place, &insn), behind = skip_padding(scan, next);
 	struct scan_frame after = scan_frame_step(scan->machine, frame_at(scan, place), &insn, (uint32_t)place);
 
-	if (next >= scan->places)
+	if (next >= scan->places || is_end_of_code(scan, next, behind))
 		return;
 	if (behind < scan->places)
 		decode(scan, behind, &insn);
@@ -396,6 +418,7 @@ static void follow_all(struct scan *scan, size_t place)
 
 enum verdict {
 	OPEN,
+	LIKELY, /* all is as it must be for a call */
 	CONFIRMED,
 	REFUTED,
 };
@@ -423,59 +446,69 @@ static enum verdict try_place(const struct scan *scan, size_t place, const struc
 		return REFUTED;
 	if (insn->flow == SCAN_RETURN)
 		return verdict_if(scan_frame_is_entry(scan->machine, frame));
-	if (insn->flow == SCAN_CALL && frame->sp != SCAN_NOWHERE && frame->sp % CALL_ALIGNMENT)
+	if (insn->flow != SCAN_CALL || frame->sp == SCAN_NOWHERE)
+		return OPEN;
+	if (frame->sp % CALL_ALIGNMENT || (scan->machine->has_link && frame->lr_slot == SCAN_NOWHERE))
 		return REFUTED;
-	return OPEN;
+	return LIKELY;
 }
 
 struct path {
 	size_t place;
 	struct scan_frame frame;
+	bool is_behind_call; /* which may not return, so what comes there speaks for the frame, but not against it */
 };
 
-/* Follows a path until something speaks for or against it. Branches off it are added to `paths`. */
-static enum verdict try_path(struct scan *scan, struct path now, struct path *paths, unsigned int *n,
-			     unsigned int *steps)
+struct trial {
+	struct path paths[MAX_TRIAL_BRANCHES]; /* to be followed */
+	unsigned int n, steps;
+	enum verdict verdict;
+};
+
+/* Follows a path until there is a proof. */
+static void try_path(struct scan *scan, struct trial *trial, struct path now)
 {
-	while ((*steps)++ < MAX_TRIAL_STEPS && now.place < scan->places && scan->trial_steps) {
+	while (trial->steps++ < MAX_TRIAL_STEPS && now.place < scan->places && scan->trial_steps) {
 		struct scan_insn insn;
 		size_t next = decode(scan, now.place, &insn), target = 0;
 		enum verdict verdict = try_place(scan, now.place, &insn, &now.frame);
 		bool is_inside = find_target(scan, now.place, &insn, &target);
 
 		scan->trial_steps--;
-		if (verdict != OPEN || insn.flow == SCAN_INDIRECT || insn.flow == SCAN_END)
-			return verdict;
+		if (verdict == REFUTED && now.is_behind_call)
+			return;
+		if (verdict > trial->verdict)
+			trial->verdict = verdict;
+		if (verdict > LIKELY || insn.flow == SCAN_INDIRECT || insn.flow == SCAN_END)
+			return;
 		now.frame = scan_frame_step(scan->machine, &now.frame, &insn, (uint32_t)now.place);
 		if (insn.flow == SCAN_CALL && never_returns(scan, now.place, &insn))
-			return OPEN;
+			return;
+		now.is_behind_call |= insn.flow == SCAN_CALL;
 		if (insn.flow == SCAN_JUMP || insn.flow == SCAN_BRANCH) {
-			if (is_inside && is_start(scan, target)) /* a tail call */
-				return verdict_if(scan_frame_is_entry(scan->machine, &now.frame));
-			if (insn.flow == SCAN_BRANCH && is_inside && *n < MAX_TRIAL_BRANCHES)
-				paths[(*n)++] = (struct path){target, now.frame};
+			if (is_inside && is_start(scan, target)) { /* a tail call */
+				trial->verdict = verdict_if(scan_frame_is_entry(scan->machine, &now.frame));
+				return;
+			}
+			if (insn.flow == SCAN_BRANCH && is_inside && trial->n < MAX_TRIAL_BRANCHES)
+				trial->paths[trial->n++] = (struct path){target, now.frame, now.is_behind_call};
 			if (insn.flow == SCAN_JUMP && !is_inside)
-				return OPEN;
+				return;
 		}
 		if (insn.flow != SCAN_JUMP && is_start(scan, next))
-			return OPEN;
+			return;
 		now.place = insn.flow == SCAN_JUMP ? target : next;
 	}
-	return OPEN;
 }
 
 /* What speaks for a frame at a place that nothing leads to. Changes nothing. */
 static enum verdict try_frame(struct scan *scan, size_t place, const struct scan_frame *frame)
 {
-	struct path paths[MAX_TRIAL_BRANCHES] = {{place, *frame}};
-	unsigned int n = 1, steps = 0;
-	enum verdict verdict = OPEN;
+	struct trial trial = {.paths = {{place, *frame}}, .n = 1, .verdict = OPEN};
 
-	while (n && verdict == OPEN) {
-		n--;
-		verdict = try_path(scan, paths[n], paths, &n, &steps);
-	}
-	return verdict;
+	while (trial.n && trial.verdict <= LIKELY)
+		try_path(scan, &trial, trial.paths[--trial.n]);
+	return trial.verdict;
 }
 
 static void add_candidate(struct candidates *candidates, const struct scan_frame *frame, bool is_of_jump)
@@ -514,63 +547,119 @@ static bool find_candidates(const struct scan *scan, size_t first, size_t limit,
 	return has_gaps;
 }
 
-/* The frame for a place that nothing leads to, or NULL. Without a proof it is that of the function's indirect jumps, if
- * they have one and no instruction speaks against it; one that leaves the function counts only if there is nothing
- * else. */
+/* The frame for a place that nothing leads to, or NULL: one that is proven, or an entry's that looks right. */
 static const struct scan_frame *guess(struct scan *scan, size_t place, const struct candidates *candidates)
 {
-	const struct scan_frame *entry = &scan->frames.items[FRAME_ENTRY], *open = NULL;
-	unsigned int n_open = 0;
+	const struct scan_frame *entry = &scan->frames.items[FRAME_ENTRY];
+
+	for (unsigned int i = 0; i < candidates->n; i++)
+		if (try_frame(scan, place, &candidates->list[i].frame) == CONFIRMED)
+			return &candidates->list[i].frame;
+	switch (try_frame(scan, place, entry)) {
+	case LIKELY:
+	case CONFIRMED:
+		return entry;
+	default:
+		return NULL;
+	}
+}
+
+/* The frame of the function's indirect jumps, when nothing speaks against it, nor for another one: between the known
+ * starts there may be more than one function. Calls with more on the stack do not count, as they may have arguments
+ * there, and jumps from the frame of an entry leave the function. */
+static const struct scan_frame *guess_case(struct scan *scan, size_t place, const struct candidates *candidates)
+{
+	const struct scan_frame *found = NULL;
+	int32_t least = INT32_MAX;
 
 	for (unsigned int i = 0; i < candidates->n; i++) {
 		const struct scan_frame *frame = &candidates->list[i].frame;
-		enum verdict verdict = try_frame(scan, place, frame);
+		bool is_exit = candidates->n > 1 && frame->sp == scan->machine->entry_sp;
 
-		if (verdict == CONFIRMED)
-			return frame;
-		if (verdict == OPEN && candidates->list[i].is_of_jump &&
-		    (candidates->n == 1 || frame->sp != scan->machine->entry_sp)) {
-			open = frame;
-			n_open++;
+		if (try_frame(scan, place, frame) == REFUTED)
+			continue;
+		if (candidates->list[i].is_of_jump && !is_exit) {
+			if (found)
+				return NULL;
+			found = frame;
 		}
+		if (!is_exit && frame->sp < least)
+			least = frame->sp;
 	}
-	if (try_frame(scan, place, entry) == CONFIRMED)
-		return entry;
-	return n_open == 1 ? open : NULL;
+	return found && found->sp <= least ? found : NULL;
 }
 
-static void fill_gaps_between(struct scan *scan, size_t first, size_t limit)
+typedef const struct scan_frame *guess_function(struct scan *scan, size_t place, const struct candidates *candidates);
+
+/* What begins a frame of its own there is a function, and the frames of other functions are no candidates for it. */
+static void fill_gap(struct scan *scan, size_t place, const struct scan_insn *insn, const struct scan_frame *frame)
+{
+	if (!arrive(scan, place, number_of(scan, frame), true))
+		return;
+	follow_all(scan, place);
+	if (scan->frame_of[place] == FRAME_ENTRY &&
+	    (insn->is_landing || (insn->sp.source == SCAN_SP && insn->sp.add < 0)))
+		scan->flags[place] |= START;
+}
+
+/* Fills what it can of a function, [first, limit). Returns whether there was anything to fill. */
+static bool fill_function(struct scan *scan, size_t first, size_t limit, guess_function *choose)
 {
 	struct candidates candidates;
+	bool is_head = true; /* no other instruction runs into this place */
 
 	if (!find_candidates(scan, first, limit, &candidates))
-		return;
+		return false;
 	for (size_t place = first, next; place < limit && scan->trial_steps && !scan->err; place = next) {
-		const struct scan_frame *frame;
+		const struct scan_frame *frame = NULL;
 		struct scan_insn insn;
 
 		next = decode(scan, place, &insn);
-		if (scan->frame_of[place] || insn.is_padding)
+		if (is_head && !scan->frame_of[place] && !insn.is_padding)
+			frame = choose(scan, place, &candidates);
+		if (frame && scan->trial_steps) /* else the trial was cut short */
+			fill_gap(scan, place, &insn, frame);
+		if (scan->frame_of[place])
+			is_head = true;
+		else if (!insn.is_padding)
+			is_head = insn.flow != SCAN_NEXT && insn.flow != SCAN_BRANCH && insn.flow != SCAN_CALL;
+	}
+	return true;
+}
+
+/* What lies between two starts is a function; those that were not known wholly are added to `gaps`, if that is given.
+ */
+static void fill_functions(struct scan *scan, size_t first, size_t limit, guess_function *choose, struct gap_vec *gaps)
+{
+	for (size_t next; first < limit && !scan->err; first = next) {
+		struct gap *gap;
+
+		next = first + 1;
+		while (next < limit && !is_start(scan, next))
+			next++;
+		if (!fill_function(scan, first, next, choose) || !gaps)
 			continue;
-		frame = guess(scan, place, &candidates);
-		if (frame && arrive(scan, place, number_of(scan, frame), true)) {
-			follow_all(scan, place);
-			next = place;
-		}
+		gap = vec_push(gaps);
+		if (gap)
+			*gap = (struct gap){(uint32_t)first, (uint32_t)next};
+		else if (gaps->len < gaps->max)
+			scan->err = -ENOMEM;
 	}
 }
 
-/* Function by function: what lies between two starts. */
+/* Proofs first, as they may find functions, between which there are other candidates then. */
 static void fill_gaps(struct scan *scan)
 {
+	struct gap_vec gaps = VEC_INIT(scan->places / 4 + 1);
+
 	scan->is_guessing = true;
-	scan->trial_steps = (uint64_t)scan->places * TRIAL_STEPS_PER_PLACE;
-	for (size_t first = 0, limit; first < scan->places; first = limit) {
-		limit = first + 1;
-		while (limit < scan->places && !is_start(scan, limit))
-			limit++;
-		fill_gaps_between(scan, first, limit);
-	}
+	scan->trial_steps = (uint64_t)scan->region->n * TRIAL_STEPS_PER_BYTE;
+	fill_functions(scan, 0, scan->places, guess, &gaps);
+	vec_for_each (&gaps, gap)
+		fill_functions(scan, gap->first, gap->limit, guess_case, NULL);
+	vec_for_each (&gaps, again)
+		fill_functions(scan, again->first, again->limit, guess, NULL);
+	vec_release(&gaps);
 }
 
 /* --- emit ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@
 #define NOP 0xd503201fu
 #define MOV_X8_SIGRETURN 0xd2801168u /* mov x8, #139 */
 #define SVC 0xd4000001u
-#define MAX_CONSTANT_DISTANCE 24 /* instructions between a constant and the sub that takes it from sp */
+#define MAX_CONSTANT_DISTANCE ((size_t)24) /* instructions between a constant and the sub that takes it from sp */
 
 static uint32_t bits(uint32_t word, unsigned int low, unsigned int n)
 {
@@ -80,8 +80,8 @@ static int64_t constant_before(const uint8_t *bytes, size_t n, size_t at, unsign
 {
 	uint64_t value = 0, known = 0;
 
-	for (unsigned int i = 1; i <= MAX_CONSTANT_DISTANCE && 4 * i <= at; i++) {
-		uint32_t word = word_at(bytes, n, at - 4 * i);
+	for (size_t back = 4; back <= 4 * MAX_CONSTANT_DISTANCE && back <= at; back += 4) {
+		uint32_t word = word_at(bytes, n, at - back);
 		unsigned int shift = bits(word, 21, 2) * 16;
 		uint64_t part = (uint64_t)bits(word, 5, 16) << shift, mask = (uint64_t)0xffff << shift;
 		bool is_movk = matches(word, 0xff800000, 0xf2800000);

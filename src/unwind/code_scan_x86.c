@@ -360,13 +360,13 @@ static void read_modrm(struct cursor *cursor, struct instruction *in)
 		in->has_index = (sib >> 3 & 7) != RSP || in->rex & 2;
 		if (!in->mod && (sib & 7) == RBP) {
 			in->base = RAX; /* none, but neither rsp nor rbp */
-			in->displacement = (int32_t)cursor_u32(cursor);
+			in->displacement = (int32_t)signed_value(cursor, 4);
 		}
 	}
 	if (in->is_rip_relative || in->mod == 2)
-		in->displacement = (int32_t)cursor_u32(cursor);
+		in->displacement = (int32_t)signed_value(cursor, 4);
 	else if (in->mod == 1)
-		in->displacement = (int8_t)cursor_u8(cursor);
+		in->displacement = (int32_t)signed_value(cursor, 1);
 }
 
 static unsigned int immediate_bytes(const struct instruction *in)

@@ -81,6 +81,7 @@ static void check_snippet(scan_function *scan, const struct snippet *snippet)
 
 	buf_init(&text.buf, 1 << 16);
 	assert_int_equal(scan(&region, &sink), 0);
+	assert_non_null(buf_cstr(&text.buf));
 	assert_string_equal(buf_cstr(&text.buf), snippet->rows);
 	buf_release(&text.buf);
 	guarded_release(&guarded);
@@ -577,6 +578,114 @@ static void code_that_nothing_leads_to_has_a_rule_only_with_a_proof(void **state
 	check_snippets(snippets, CASES(snippets));
 }
 
+static void function_called_through_a_pointer_is_known_by_its_calls(void **state)
+{
+	static const struct snippet snippets[] = {
+		{EM_X86_64,
+		 CODE("\xc3"		     /* 0: ret */
+		      "\xcc"		     /* 1: int3 */
+		      "\xcc"		     /* 2: int3 */
+		      "\x53"		     /* 3: push %rbx */
+		      "\xe8\x00\x01\x00\x00" /* 4: call 0x109 */
+		      "\x0f\x0b" /* 9: ud2 */),
+		 "0 sp+8, 4 sp+16"},
+		{EM_X86_64,
+		 CODE("\xc3"		     /* 0: ret */
+		      "\xcc"		     /* 1: int3 */
+		      "\xcc"		     /* 2: int3 */
+		      "\x89\xf8"	     /* 3: mov %edi,%eax */
+		      "\xe8\x00\x01\x00\x00" /* 5: call 0x10a */
+		      "\x0f\x0b" /* a: ud2 */),
+		 "0 sp+8, 3 none"},
+		{EM_AARCH64,
+		 CODE("\xc0\x03\x5f\xd6" /* 0: ret */
+		      "\x1f\x20\x03\xd5" /* 4: nop */
+		      "\xfd\x7b\xbf\xa9" /* 8: stp x29, x30, [sp, #-16]! */
+		      "\x40\x00\x00\x94" /* c: bl 10c */
+		      "\x20\x00\x20\xd4" /* 10: brk #0x1 */),
+		 "0 sp+0 lr, c sp+16 fp-16 ra-8"},
+		{EM_AARCH64,
+		 CODE("\xc0\x03\x5f\xd6" /* 0: ret */
+		      "\x1f\x20\x03\xd5" /* 4: nop */
+		      "\xff\x43\x00\xd1" /* 8: sub sp, sp, #0x10 */
+		      "\x40\x00\x00\x94" /* c: bl 10c */
+		      "\x20\x00\x20\xd4" /* 10: brk #0x1 */),
+		 "0 sp+0 lr, 8 none"},
+	};
+
+	(void)state;
+	check_snippets(snippets, CASES(snippets));
+}
+
+static void call_before_padding_does_not_return(void **state)
+{
+	static const struct snippet snippets[] = {
+		{EM_X86_64,
+		 CODE("\x53"		     /* 0: push %rbx */
+		      "\xe8\x00\x01\x00\x00" /* 1: call 0x106 */
+		      "\x90"		     /* 6: nop */
+		      "\x90"		     /* 7: nop */
+		      "\x89\xf8"	     /* 8: mov %edi,%eax */
+		      "\x0f\x0b" /* a: ud2 */),
+		 "0 sp+8, 1 sp+16, 8 none"},
+		{EM_X86_64,
+		 CODE("\x53"		     /* 0: push %rbx */
+		      "\x85\xff"	     /* 1: test %edi,%edi */
+		      "\x75\x07"	     /* 3: jne 0xc */
+		      "\xe8\x00\x01\x00\x00" /* 5: call 0x10a */
+		      "\x90"		     /* a: nop */
+		      "\x90"		     /* b: nop */
+		      "\x89\xf8"	     /* c: mov %edi,%eax */
+		      "\x0f\x0b" /* e: ud2 */),
+		 "0 sp+8, 1 sp+16"},
+	};
+
+	(void)state;
+	check_snippets(snippets, CASES(snippets));
+}
+
+static void landing_is_not_reached_from_the_call_before_it(void **state)
+{
+	static const struct snippet snippets[] = {
+		{EM_X86_64,
+		 CODE("\x53"		     /* 0: push %rbx */
+		      "\xe8\x00\x01\x00\x00" /* 1: call 0x106 */
+		      "\xf3\x0f\x1e\xfa"     /* 6: endbr64 */
+		      "\x89\xf8"	     /* a: mov %edi,%eax */
+		      "\x0f\x0b" /* c: ud2 */),
+		 "0 sp+8, 1 sp+16, 6 none"},
+		{EM_X86_64,
+		 CODE("\x53"		     /* 0: push %rbx */
+		      "\xe8\x00\x01\x00\x00" /* 1: call 0x106 */
+		      "\xf3\x0f\x1e\xfa"     /* 6: endbr64 */
+		      "\x5b"		     /* a: pop %rbx */
+		      "\xc3" /* b: ret */),
+		 "0 sp+8, 1 sp+16, b sp+8"},
+	};
+
+	(void)state;
+	check_snippets(snippets, CASES(snippets));
+}
+
+static void case_that_may_belong_to_two_jumps_has_no_rule(void **state)
+{
+	static const struct snippet snippets[] = {
+		{EM_X86_64,
+		 CODE("\x48\x83\xec\x08" /* 0: sub $0x8,%rsp */
+		      "\x85\xff"	 /* 4: test %edi,%edi */
+		      "\x74\x02"	 /* 6: je 0xa */
+		      "\xff\xe0"	 /* 8: jmp *%rax */
+		      "\x48\x83\xec\x10" /* a: sub $0x10,%rsp */
+		      "\xff\xe0"	 /* e: jmp *%rax */
+		      "\x89\xf8"	 /* 10: mov %edi,%eax */
+		      "\x0f\x0b" /* 12: ud2 */),
+		 "0 sp+8, 4 sp+16, e sp+32, 10 none"},
+	};
+
+	(void)state;
+	check_snippets(snippets, CASES(snippets));
+}
+
 static void call_begins_a_function(void **state)
 {
 	static const struct snippet snippets[] = {
@@ -889,6 +998,7 @@ static void starts_outside_the_region_count_for_nothing(void **state)
 	(void)state;
 	buf_init(&text.buf, 1 << 16);
 	assert_int_equal(code_scan(&region, &(struct row_sink){add_row, &text}), 0);
+	assert_non_null(buf_cstr(&text.buf));
 	assert_string_equal(buf_cstr(&text.buf), "0 none, 2 sp+8");
 	buf_release(&text.buf);
 }
@@ -918,6 +1028,7 @@ static void cold_part_has_the_frame_of_the_branch_to_it(void **state)
 	(void)state;
 	buf_init(&text.buf, 1 << 16);
 	assert_int_equal(code_scan(&region, &(struct row_sink){add_row, &text}), 0);
+	assert_non_null(buf_cstr(&text.buf));
 	assert_string_equal(buf_cstr(&text.buf), "0 sp+16, 1 sp+8, 5 sp+16, a sp+8");
 	buf_release(&text.buf);
 }
@@ -977,6 +1088,10 @@ int main(void)
 		cmocka_unit_test(paths_that_disagree_have_no_rule_where_they_meet),
 		cmocka_unit_test(case_of_a_switch_has_the_frame_of_the_jump_to_it),
 		cmocka_unit_test(code_that_nothing_leads_to_has_a_rule_only_with_a_proof),
+		cmocka_unit_test(function_called_through_a_pointer_is_known_by_its_calls),
+		cmocka_unit_test(call_before_padding_does_not_return),
+		cmocka_unit_test(landing_is_not_reached_from_the_call_before_it),
+		cmocka_unit_test(case_that_may_belong_to_two_jumps_has_no_rule),
 		cmocka_unit_test(call_begins_a_function),
 		cmocka_unit_test(callee_that_never_returns_ends_the_path),
 		cmocka_unit_test(unknown_instruction_ends_the_path),
