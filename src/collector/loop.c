@@ -12,6 +12,9 @@
 #include "collector/sideband.h"
 
 #define DRAIN_INTERVAL_NS (50 * NSEC_PER_MSEC)
+/* At the start all processes are new, and each is unwound in the kernel only when its first sample was read. */
+#define EARLY_DRAIN_INTERVAL_NS (5 * NSEC_PER_MSEC)
+#define EARLY_NS NSEC_PER_SEC
 /* A record is in its ring at most this long after its own time stamp. */
 #define SETTLE_NS (10 * NSEC_PER_MSEC)
 #define CPU_INTERVAL_NS NSEC_PER_SEC
@@ -95,6 +98,13 @@ static void show_progress(struct collector *collector, uint64_t now_ns)
 			  stats.processes, lost);
 }
 
+static uint64_t drain_interval(const struct collector *collector, uint64_t now_ns)
+{
+	bool is_early = collector->start_ns && now_ns - collector->start_ns < EARLY_NS;
+
+	return is_early ? EARLY_DRAIN_INTERVAL_NS : DRAIN_INTERVAL_NS;
+}
+
 static void tick(struct collector *collector)
 {
 	uint64_t now_ns = collector_now();
@@ -105,7 +115,7 @@ static void tick(struct collector *collector)
 		unwinding_tick(collector->unwinding, now_ns);
 	if (!collector->start_ns || collector->stop_ns || now_ns < collector->next_drain_ns)
 		return;
-	collector->next_drain_ns = now_ns + DRAIN_INTERVAL_NS;
+	collector->next_drain_ns = now_ns + drain_interval(collector, now_ns);
 	loop_tell_self(collector);
 	loop_drain(collector, now_ns - SETTLE_NS, now_ns);
 	if (now_ns >= collector->next_cpus_ns) {
@@ -139,7 +149,8 @@ static void read_signals(struct collector *collector)
 void loop_pump(struct collector *collector)
 {
 	struct epoll_event events[8];
-	int n = epoll_wait(collector->epoll_fd, events, 8, (int)(DRAIN_INTERVAL_NS / NSEC_PER_MSEC));
+	int n = epoll_wait(collector->epoll_fd, events, 8,
+			   (int)(drain_interval(collector, collector_now()) / NSEC_PER_MSEC));
 
 	for (int i = 0; i < n; i++) {
 		bool is_writable = events[i].events & EPOLLOUT;
