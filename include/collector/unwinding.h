@@ -56,8 +56,10 @@ struct unwinding_stats {
 int unwinding_new(const struct unwinding_options *options, struct unwinding **ret);
 void unwinding_free(struct unwinding *unwinding);
 
-/* Asks for the tables of what running processes map, and of what many processes map, before anything is sampled. */
-void unwinding_preload(struct unwinding *unwinding, struct registry *registry, uint64_t now_ns);
+/* Asks for the tables of what running processes map, and of what many processes map, before anything is sampled; with
+ * `n_pids`, of what these map. */
+void unwinding_preload(struct unwinding *unwinding, struct registry *registry, const uint32_t *pids, size_t n_pids,
+		       uint64_t now_ns);
 /* Tables are being made, or files opened for them. */
 bool unwinding_is_busy(const struct unwinding *unwinding);
 

@@ -97,7 +97,7 @@ static void get_ready(struct collector *collector)
 {
 	const struct sampler_options *sampler = &collector->options->sampler;
 	uint64_t began_ns = collector_now();
-	bool is_filtered = sampler->tgids || sampler->n_comms || sampler->cgroup_id || sampler->kernel_only ||
+	bool is_filtered = sampler->n_comms || sampler->cgroup_id || sampler->kernel_only ||
 			   (collector->options->command && collector->options->follows_command);
 
 	while (!collector->is_scanned && collector_now() - began_ns < SCAN_PATIENCE_NS)
@@ -105,7 +105,7 @@ static void get_ready(struct collector *collector)
 	loop_drain(collector, UINT64_MAX, collector_now());
 	if (is_filtered)
 		return;
-	unwinding_preload(collector->unwinding, collector->registry, collector_now());
+	unwinding_preload(collector->unwinding, collector->registry, sampler->tgids, sampler->n_tgids, collector_now());
 	began_ns = collector_now();
 	while (unwinding_is_busy(collector->unwinding) && collector_now() - began_ns < TABLES_PATIENCE_NS) {
 		unwinding_tick(collector->unwinding, collector_now());

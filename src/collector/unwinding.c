@@ -386,14 +386,14 @@ static void forget_ended_processes(struct unwinding *unwinding, uint64_t now_ns)
 
 /* Counts in `misses`, which makes the most common ones the first. */
 static void preload_mapping(struct unwinding *unwinding, struct process *process, const struct mapping *mapping,
-			    uint64_t now_ns)
+			    uint32_t weight, uint64_t now_ns)
 {
 	struct table_object *entry = object_of(unwinding, mapping->object, now_ns);
 	struct object *object = object_table_get(unwinding->options.objects, mapping->object);
 
 	if (!entry)
 		return;
-	entry->misses += process->was_running ? SHARED_BY : 1;
+	entry->misses += weight;
 	if (entry->misses < SHARED_BY || entry->state != TABLE_IDLE)
 		return;
 	want(unwinding, entry, (uint32_t)(mapping->file_off >> UNWIND_PAGE_SHIFT), now_ns);
@@ -401,14 +401,26 @@ static void preload_mapping(struct unwinding *unwinding, struct process *process
 		unwinding->options.want_object(unwinding->options.ctx, object, process, mapping);
 }
 
-void unwinding_preload(struct unwinding *unwinding, struct registry *registry, uint64_t now_ns)
+static bool is_among(const uint32_t *pids, size_t n, uint32_t pid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+void unwinding_preload(struct unwinding *unwinding, struct registry *registry, const uint32_t *pids, size_t n_pids,
+		       uint64_t now_ns)
 {
 	for (struct process *process = NULL; (process = registry_each(registry, process));) {
+		uint32_t weight = n_pids || process->was_running ? SHARED_BY : 1;
 		size_t n;
 		const struct mapping *mappings = process_mappings(process, &n);
 
+		if (n_pids && !is_among(pids, n_pids, process->tgid))
+			continue;
 		for (size_t i = 0; i < n; i++)
-			preload_mapping(unwinding, process, &mappings[i], now_ns);
+			preload_mapping(unwinding, process, &mappings[i], weight, now_ns);
 	}
 }
 

@@ -181,6 +181,9 @@ class Verdicts:
         test = f"live_{self.guest}unwind_{name.replace('-', '_').replace('.', '_')}"
         is_lenient = bool(self.guest) and name.startswith("chain-go")
         enough, allowed = ENOUGH_OF_GUEST if self.guest else ENOUGH, n / 4 if is_lenient else max(1, n / 1000)
+        if name == "signals-alternate":
+            # The first samples are walked in a copy, which holds one of the two stacks.
+            allowed = max(8, n / 100)
         self.say(n >= enough and n_cut <= allowed, f"{test}_is_whole", f"{n_cut} of {n} are not: {examples(cut)}")
         if 0 < n_cut <= allowed:
             print(f"# {name}: allowed: {examples(cut)}", file=sys.stderr)
