@@ -32,6 +32,7 @@
 #define MAX_CANDIDATES 16
 #define MAX_TRIAL_BRANCHES 8
 #define MAX_TRIAL_STEPS 256    /* of one */
+#define MAX_TRIAL_TURNS 2      /* jumps back of one path: it is a loop */
 #define TRIAL_STEPS_PER_BYTE 4 /* of all trials */
 #define MAX_PADDING 64	       /* bytes */
 #define MAX_PROLOGUE 8	       /* instructions */
@@ -456,6 +457,7 @@ static enum verdict try_place(const struct scan *scan, size_t place, const struc
 struct path {
 	size_t place;
 	struct scan_frame frame;
+	unsigned int turns;
 	bool is_behind_call; /* which may not return, so what comes there speaks for the frame, but not against it */
 };
 
@@ -491,8 +493,10 @@ static void try_path(struct scan *scan, struct trial *trial, struct path now)
 				return;
 			}
 			if (insn.flow == SCAN_BRANCH && is_inside && trial->n < MAX_TRIAL_BRANCHES)
-				trial->paths[trial->n++] = (struct path){target, now.frame, now.is_behind_call};
-			if (insn.flow == SCAN_JUMP && !is_inside)
+				trial->paths[trial->n++] =
+					(struct path){target, now.frame, now.turns, now.is_behind_call};
+			if (insn.flow == SCAN_JUMP &&
+			    (!is_inside || (target <= now.place && ++now.turns > MAX_TRIAL_TURNS)))
 				return;
 		}
 		if (insn.flow != SCAN_JUMP && is_start(scan, next))
