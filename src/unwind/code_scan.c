@@ -34,9 +34,10 @@
 #define MAX_TRIAL_STEPS 256    /* of one */
 #define MAX_TRIAL_TURNS 2      /* jumps back of one path: it is a loop */
 #define TRIAL_STEPS_PER_BYTE 4 /* of all trials */
-#define MAX_PADDING 64	       /* bytes */
-#define MAX_PROLOGUE 8	       /* instructions */
-#define CALL_ALIGNMENT 16      /* of sp at a call, and so of its distance from the CFA (both psABIs) */
+#define SMALL_REGION (64u << 10)
+#define MAX_PADDING 64	  /* bytes */
+#define MAX_PROLOGUE 8	  /* instructions */
+#define CALL_ALIGNMENT 16 /* of sp at a call, and so of its distance from the CFA (both psABIs) */
 
 /* Flags of a place. */
 #define START 0x01    /* a function begins */
@@ -651,6 +652,17 @@ static void fill_functions(struct scan *scan, size_t first, size_t limit, guess_
 	}
 }
 
+/* Of much code to which no call leads it is not worth it: it is not made in the common way (GHC has a stack of its own
+ * for Haskell). */
+static bool is_worth_guessing(const struct scan *scan)
+{
+	size_t place = 0;
+
+	while (place < scan->places && scan->frame_of[place] == NOT_REACHED)
+		place++;
+	return place < scan->places || scan->region->n <= SMALL_REGION;
+}
+
 /* Proofs first, as they may find functions, between which there are other candidates then. */
 static void fill_gaps(struct scan *scan)
 {
@@ -770,7 +782,8 @@ int code_scan_with(const struct scan_machine *machine, const struct code_scan_re
 		for (size_t place = 0; place < scan.places; place++)
 			if (scan.flags[place] & START)
 				follow_all(&scan, place);
-		fill_gaps(&scan);
+		if (is_worth_guessing(&scan))
+			fill_gaps(&scan);
 		err = scan.err;
 	}
 	if (!err)

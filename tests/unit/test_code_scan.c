@@ -578,6 +578,31 @@ static void code_that_nothing_leads_to_has_a_rule_only_with_a_proof(void **state
 	check_snippets(snippets, CASES(snippets));
 }
 
+/* Functions that push and pop. */
+static void much_code_that_nothing_leads_to_is_left_alone(void **state)
+{
+	static const uint8_t function[] = {0x53, 0x5b, 0xc3, 0xcc};
+	static uint8_t code[128 << 10];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(code); i++)
+		code[i] = function[i % sizeof(function)];
+	for (unsigned int is_large = 0; is_large < 2; is_large++) {
+		struct code_scan_region region = {
+			.machine = EM_X86_64, .va = VA, .bytes = code, .n = is_large ? sizeof(code) : 4096};
+		struct text text = {.machine = EM_X86_64};
+
+		buf_init(&text.buf, 1 << 20);
+		assert_int_equal(code_scan(&region, &(struct row_sink){add_row, &text}), 0);
+		assert_non_null(buf_cstr(&text.buf));
+		if (is_large)
+			assert_string_equal(buf_cstr(&text.buf), "0 none");
+		else
+			assert_non_null(strstr(buf_cstr(&text.buf), "ffe sp+8"));
+		buf_release(&text.buf);
+	}
+}
+
 static void function_called_through_a_pointer_is_known_by_its_calls(void **state)
 {
 	static const struct snippet snippets[] = {
@@ -1088,6 +1113,7 @@ int main(void)
 		cmocka_unit_test(paths_that_disagree_have_no_rule_where_they_meet),
 		cmocka_unit_test(case_of_a_switch_has_the_frame_of_the_jump_to_it),
 		cmocka_unit_test(code_that_nothing_leads_to_has_a_rule_only_with_a_proof),
+		cmocka_unit_test(much_code_that_nothing_leads_to_is_left_alone),
 		cmocka_unit_test(function_called_through_a_pointer_is_known_by_its_calls),
 		cmocka_unit_test(call_before_padding_does_not_return),
 		cmocka_unit_test(landing_is_not_reached_from_the_call_before_it),
