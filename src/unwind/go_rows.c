@@ -27,10 +27,11 @@
 #include "elf/elf_file.h"
 #include "elf/file_pages.h"
 #include "elf/gopclntab.h"
+#include "table/unwind_table.h"
 
 #define CODE_PAGES 4
 #define MAX_NAME 48 /* longer ones are none of ours */
-#define MAX_DELTA (1 << 30)
+#define MAX_DELTA (UNWIND_MAX_CFA_OFF - 16)
 #define MAX_SAVED_DISTANCE 32752 /* below the CFA: 16 bits */
 #define MAX_PADDING 64
 #define MAX_SCANNED_BYTES 1024 /* the largest function of which more than the prologue matters has 400 */
@@ -123,12 +124,11 @@ struct teller {
 	struct unwind_rule rule, told;
 	uint64_t told_va;
 	bool is_waiting, has_told;
+	int err; /* what the sink said */
 };
 
 static int tell_waiting(struct teller *teller)
 {
-	int err;
-
 	if (!teller->is_waiting)
 		return 0;
 	teller->is_waiting = false;
@@ -137,8 +137,10 @@ static int tell_waiting(struct teller *teller)
 	teller->has_told = true;
 	teller->told = teller->rule;
 	teller->told_va = teller->va;
-	err = teller->sink->row(teller->sink->ctx, teller->va, &teller->rule);
-	return err < 0 ? err : 0;
+	teller->err = teller->sink->row(teller->sink->ctx, teller->va, &teller->rule);
+	if (teller->err > 0)
+		teller->err = 0;
+	return teller->err;
 }
 
 static int tell(struct teller *teller, uint64_t va, struct unwind_rule rule)
@@ -244,7 +246,7 @@ static bool match_prologue(const uint32_t words[4], uint64_t pc, struct frame *f
 
 	if (frame->bytes > 256 || at[-1] != (ARM64_STR_X30_PRE | ((uint32_t)-frame->bytes & 0x1ff) << 12)) {
 		has_saved = at[-2] == ARM64_STP_X29_X30_BELOW(rn);
-		if (at[-1] != ARM64_MOV_SP(rn) || rn == 31 || (!has_saved && at[-2] != ARM64_STR_X30(rn)))
+		if (at[-1] != ARM64_MOV_SP(rn) || (!has_saved && at[-2] != ARM64_STR_X30(rn)))
 			return false;
 	}
 	if (has_saved)
@@ -520,29 +522,26 @@ static int tell_function(struct go_rows *rows, struct teller *teller, const stru
 static int tell_functions(struct go_rows *rows, struct teller *teller, size_t index)
 {
 	uint64_t reached = 0;
+	int err = 0;
 
-	for (; index < gopclntab_count(rows->table); index++) {
+	for (; !err && index < gopclntab_count(rows->table); index++) {
 		struct go_function function;
-		int err = gopclntab_function(rows->table, index, &function);
 
+		err = gopclntab_function(rows->table, index, &function);
 		if (!err && function.start > teller->limit)
 			break;
 		if (!err && function.start < reached)
 			err = -EBADMSG;
+		if (!err && function.start > reached)
+			err = tell(teller, reached, rule_of(UNWIND_CFA_NONE));
 		if (!err)
 			err = tell_function(rows, teller, &function);
-		if (err == -EBADMSG) {
-			/* Up to here the one before it said so. */
-			err = 0;
-			continue;
-		}
 		if (!err)
-			err = tell(teller, function.limit, rule_of(UNWIND_CFA_NONE));
-		if (err)
-			return err;
-		reached = function.limit;
+			reached = function.limit;
+		else if (err == -EBADMSG && !teller->err) /* costs itself only */
+			err = 0;
 	}
-	return 0;
+	return err ? err : tell(teller, reached, rule_of(UNWIND_CFA_NONE));
 }
 
 int go_rows_emit(struct go_rows *rows, uint64_t va_first, uint64_t va_limit, const struct row_sink *sink)
@@ -558,8 +557,6 @@ int go_rows_emit(struct go_rows *rows, uint64_t va_first, uint64_t va_limit, con
 	if (teller.first >= teller.limit)
 		return 0;
 	err = gopclntab_find(rows->table, teller.first, &index);
-	if (!err)
-		err = tell(&teller, teller.first, rule_of(UNWIND_CFA_NONE));
 	if (!err)
 		err = tell_functions(rows, &teller, index);
 	return err ? err : tell_waiting(&teller);

@@ -139,6 +139,7 @@ static const uint8_t new_frame[] = {FIRST, 1, UP(8), 7, UP(32), 12, DOWN(32), 1,
 static const uint8_t old_frame[] = {FIRST, 4, UP(40), 30, DOWN(40), 1, UP(40), 5, 0};
 static const uint8_t large_old_frame[] = {FIRST, 7, UP_LONG(0x200), 30, 0};
 static const uint8_t push_only[] = {FIRST, 1, UP(8), 40, 0};
+static const uint8_t push_two[] = {FIRST, 1, UP(16), 40, 0};
 static const uint8_t no_frame[] = {FIRST, 40, 0};
 
 static void frame_pointer_is_saved_from_the_store_on(void **state)
@@ -189,6 +190,13 @@ static void frame_pointer_is_lost_where_no_store_of_it_is_seen(void **state)
 		 {"asm", 0, push_only, sizeof(push_only), 0},
 		 {0x53},
 		 {{0, SP(8)}, {1, SP_LOST(16)}},
+		 2},
+		/* no single push lowers sp by 16 */
+		{EM_X86_64,
+		 GO_LAYOUT_1_20,
+		 {"asm", 0, push_two, sizeof(push_two), 0},
+		 {PUSH_MOV},
+		 {{0, SP(8)}, {1, SP_LOST(24)}},
 		 2},
 		/* saved at another place than the compiler's */
 		{EM_X86_64,
@@ -436,10 +444,12 @@ static void mcall_is_left_for_good_behind_the_push(void **state)
 #define SUB_X29 WORD(0xd10023fd)	/* sub x29, sp, #8 */
 #define STR_X30_X27 WORD(0xf900037e)	/* str x30, [x27] */
 #define MOV_SP_X27 WORD(0x9100037f)	/* mov sp, x27 */
+#define MOV_X0_X27 WORD(0x91000360)	/* add x0, x27, #0 */
 #define STP_BELOW_X20 WORD(0xa93ffa9d)	/* stp x29, x30, [x20, #-8] */
 #define MOV_SP_X20 WORD(0x9100029f)	/* mov sp, x20 */
 #define STP_SP_176 WORD(0xa90b7bfd)	/* stp x29, x30, [sp, #176] */
 #define LDR_X29_X28 WORD(0xf940379d)	/* ldr x29, [x28, #104] */
+#define LDR_X29_SP WORD(0xf94007fd)	/* ldr x29, [sp, #8] */
 #define LDUR_X29 WORD(0xf85f83fd)	/* ldur x29, [sp, #-8] */
 
 /* Lowered by 32 behind the second instruction, raised before the last. */
@@ -447,6 +457,7 @@ static const uint8_t arm_frame[] = {FIRST, 2, UP(32), 6, DOWN(32), 1, 0};
 /* The same, and once more by 16 within. */
 static const uint8_t arm_deeper[] = {FIRST, 2, UP(32), 3, UP(16), 3, DOWN(48), 1, 0};
 static const uint8_t arm_large[] = {FIRST, 3, UP_LONGER(0x8000), 5, 0};
+static const uint8_t arm_544[] = {FIRST, 2, UP_LONG(544), 5, 0};
 static const uint8_t arm_crosscall[] = {FIRST, 1, UP_LONG(192), 6, 0};
 
 static void arm64_frame_is_where_the_prologue_puts_it(void **state)
@@ -497,6 +508,19 @@ static void arm64_frame_is_where_the_prologue_puts_it(void **state)
 		 {STR_X30_X27, MOV_SP_X20, STUR_X29, SUB_X29},
 		 {{0, LINK(0)}, {8, ONLY(UNSUPPORTED)}, {32, LINK(0)}},
 		 3},
+		{EM_AARCH64,
+		 GO_LAYOUT_1_20,
+		 {"asm", 0, arm_frame, sizeof(arm_frame), 0},
+		 {STR_X30_X27, MOV_X0_X27, STUR_X29, SUB_X29},
+		 {{0, LINK(0)}, {8, ONLY(UNSUPPORTED)}, {32, LINK(0)}},
+		 3},
+		/* 512 more than the instruction says */
+		{EM_AARCH64,
+		 GO_LAYOUT_1_20,
+		 {"asm", 0, arm_544, sizeof(arm_544), 0},
+		 {NOP, STR_X30_PRE_32, STUR_X29, SUB_X29},
+		 {{0, LINK(0)}, {8, ONLY(UNSUPPORTED)}},
+		 2},
 	};
 
 	(void)state;
@@ -525,7 +549,7 @@ static void arm64_frame_pointer_is_believed_until_it_is_set_anew(void **state)
 		{EM_AARCH64,
 		 GO_LAYOUT_1_20,
 		 {"runtime.systemstack", 0, arm_frame, sizeof(arm_frame), 6},
-		 {NOP, STR_X30_PRE_32, STUR_X29, SUB_X29, NOP, NOP, LDUR_X29, NOP},
+		 {NOP, STR_X30_PRE_32, STUR_X29, SUB_X29, NOP, LDR_X29_SP, LDUR_X29, NOP},
 		 {{0, LINK(0)}, {8, ARM(32, 32)}, {12, ARM_SAVED(32, 32)}, {16, ARM_FRAME(SWITCH, 32)}, {32, LINK(0)}},
 		 5},
 		/* Go 1.24: the other stack's, before the call */
@@ -632,23 +656,28 @@ static void range_may_begin_and_end_anywhere(void **state)
 	}
 }
 
+/* Also one that the table's reader might have. */
 static void error_of_the_sink_ends_it(void **state)
 {
-	struct rows rows = {.err = -ENOSPC};
+	static const int errors[] = {-ENOSPC, -EBADMSG};
 	struct go_image image;
 
 	(void)state;
 	init(&image);
-	for (rows.err_at = 0; rows.err_at < N(all_rows); rows.err_at++) {
-		assert_int_equal(emit(&image, 0, UINT64_MAX, &rows), -ENOSPC);
-		assert_int_equal(rows.n, rows.err_at);
+	for (size_t i = 0; i < N(errors); i++) {
+		struct rows rows = {.err = errors[i]};
+
+		for (rows.err_at = 0; rows.err_at < N(all_rows); rows.err_at++) {
+			assert_int_equal(emit(&image, 0, UINT64_MAX, &rows), errors[i]);
+			assert_int_equal(rows.n, rows.err_at);
+		}
 	}
 }
 
-/* Broken after its first run, whose row must not be told. */
+/* Broken after its second run: no row of it must be told. */
 static void function_with_a_broken_table_has_no_rule_at_all(void **state)
 {
-	static const uint8_t broken[] = {FIRST, 1, UP(8), 0x80, 1, 0};
+	static const uint8_t broken[] = {FIRST, 1, UP(8), 1, DOWN(8), 0x80, 1, 0};
 	struct go_image_function with_broken[N(functions)];
 	struct row expected[N(all_rows)];
 	struct rows rows = {.n = 0};
@@ -669,6 +698,59 @@ static void function_with_a_broken_table_has_no_rule_at_all(void **state)
 	expected[2] = (struct row){0x40, ONLY(NONE)};
 	assert_int_equal(emit(&image, 0, UINT64_MAX, &rows), 0);
 	check_rows(&rows, expected, n);
+}
+
+static void check_functions(const struct go_image_function *some, size_t n, uint32_t end, const struct row *expected,
+			    size_t n_expected)
+{
+	struct rows rows = {.n = 0};
+	struct go_image image;
+
+	go_image_init(&image, EM_X86_64, GO_LAYOUT_1_20, some, n, end);
+	assert_int_equal(emit(&image, 0, UINT64_MAX, &rows), 0);
+	check_rows(&rows, expected, n_expected);
+}
+
+static void function_behind_one_out_of_order_has_no_rule(void **state)
+{
+	static const struct go_image_function some[] = {
+		{"main.a", 0x00, no_frame, sizeof(no_frame), 0},
+		{"main.b", 0x80, no_frame, sizeof(no_frame), 0},
+		{"gogo", 0x40, no_frame, sizeof(no_frame), 6},
+		{"main.d", 0xc0, no_frame, sizeof(no_frame), 0},
+	};
+	static const struct row expected[] = {{0, SP(8)}, {40, ONLY(NONE)}, {0xc0, SP(8)}};
+
+	(void)state;
+	check_functions(some, N(some), 0xe8, expected, N(expected));
+}
+
+/* Its row takes the place of the one that begins where it does. */
+static void signal_frame_begins_one_byte_early_whatever_is_there(void **state)
+{
+	static const uint8_t to_the_end[] = {FIRST, 1, UP(8), 0x3e, DOWN(8), 1, 0};
+	static const struct go_image_function some[] = {
+		{"main.a", 0x00, to_the_end, sizeof(to_the_end), 0},
+		{"runtime.sigreturn", 0x40, no_frame, sizeof(no_frame), 0},
+	};
+	static const struct row expected[] = {{0, SP(8)}, {1, SP_LOST(16)}, {0x3f, ONLY(SIGNAL)}};
+
+	(void)state;
+	check_functions(some, N(some), 0x68, expected, N(expected));
+}
+
+/* What lies at offset 0 would be read as a table: -1 for three bytes. */
+static void function_without_a_table_is_not_looked_for_at_offset_0(void **state)
+{
+	static const uint8_t three[] = {3, 0, 0};
+	static const struct go_image_function some[] = {
+		{"main.a", 0x00, NULL, 0, 0},
+		{"runtime.goexit", 0x40, three, sizeof(three), 0},
+	};
+	static const struct row expected[] = {{0, ONLY(NONE)}, {0x40, ONLY(STOP)}};
+
+	(void)state;
+	check_functions(some, N(some), 0x68, expected, N(expected));
 }
 
 /* Whatever a table says, rows come in rising order and within the range. */
@@ -747,6 +829,9 @@ int main(void)
 		cmocka_unit_test(range_may_begin_and_end_anywhere),
 		cmocka_unit_test(error_of_the_sink_ends_it),
 		cmocka_unit_test(function_with_a_broken_table_has_no_rule_at_all),
+		cmocka_unit_test(function_behind_one_out_of_order_has_no_rule),
+		cmocka_unit_test(signal_frame_begins_one_byte_early_whatever_is_there),
+		cmocka_unit_test(function_without_a_table_is_not_looked_for_at_offset_0),
 		cmocka_unit_test(rows_rise_in_any_table),
 		cmocka_unit_test(file_that_shrank_gives_an_error_not_a_crash),
 	};

@@ -161,8 +161,9 @@ static void text_is_taken_from_relocations_of_the_module(void **state)
 		{IMAGE_PLT + 8 * 19, ELF64_R_INFO(0, R_X86_64_RELATIVE), 0x1234},
 		{IMAGE_PLT + 8 * 21, ELF64_R_INFO(0, R_X86_64_RELATIVE), IMAGE_TEXT + END},
 		{IMAGE_PLT + 8 * 20, ELF64_R_INFO(0, R_X86_64_RELATIVE), IMAGE_TEXT},
-		{IMAGE_PLT + 8 * 22, ELF64_R_INFO(0, R_X86_64_64), 0x1234},
 		{IMAGE_PLT + 8 * 22, ELF64_R_INFO(0, R_X86_64_RELATIVE), IMAGE_TEXT},
+		{IMAGE_PLT + 8 * 22, ELF64_R_INFO(0, R_X86_64_64), 0x1234},
+		{IMAGE_PLT + 8 * 22 - 4, ELF64_R_INFO(0, R_X86_64_RELATIVE), 0x1234},
 		{IMAGE_PLT + 8 * 23, ELF64_R_INFO(0, R_X86_64_RELATIVE), 0x1234},
 	};
 	struct go_image image;
@@ -227,6 +228,8 @@ static void code_outside_the_executable_segment_is_refused(void **state)
 	for (size_t i = 0; i < N(layouts); i++) {
 		go_image_init(&image, EM_X86_64, layouts[i], functions, N(functions), 0x1101);
 		assert_int_equal(open_error(&image), -ENOTSUP);
+		go_image_init(&image, EM_X86_64, layouts[i], functions, N(functions), functions[0].start);
+		assert_int_equal(open_error(&image), -ENOTSUP);
 		go_image_init(&image, EM_X86_64, layouts[i], functions, N(functions), 0x1100);
 		assert_int_equal(open_error(&image), 0);
 		image_phdr(&image.elf, 0)->p_flags = PF_R;
@@ -264,6 +267,24 @@ static void table_among_other_data_is_found_by_its_magic(void **state)
 	assert_int_equal(open_error(&image), -ENOENT); /* that of a C program is not even looked at */
 	image_section(&image.elf, SECTION_PLT, ".note.go.buildid", *image_shdr(&image.elf, SECTION_PLT));
 	check_functions(&image);
+	image_section(&image.elf, SECTION_PLT, ".go.buildinfo", *image_shdr(&image.elf, SECTION_PLT));
+	check_functions(&image);
+}
+
+/* It has names elsewhere, and its code nowhere. */
+static void header_that_is_refused_leaves_nothing_behind(void **state)
+{
+	struct go_image image;
+
+	(void)state;
+	init(&image, GO_LAYOUT_1_2);
+	memmove(image.elf.bytes + GO_TABLE_OFFSET + 0x48, image.elf.bytes + GO_TABLE_OFFSET, 0xfb8);
+	go_put(&image, 0, go_magic(GO_LAYOUT_1_18), 4);
+	go_put(&image, 8, 1, 8);
+	go_put(&image, 32, 0x100, 8);
+	go_put(&image, 56, 0x100, 8);
+	go_put(&image, 64, 0x200, 8);
+	name_table_section(&image, ".data.rel.ro");
 	image_section(&image.elf, SECTION_PLT, ".go.buildinfo", *image_shdr(&image.elf, SECTION_PLT));
 	check_functions(&image);
 }
@@ -382,7 +403,22 @@ static void functions_out_of_order_are_broken(void **state)
 		go_put(&image, GO_FUNCTAB + 0x200 + GO_RECORD_BYTES, entries[i], 4);
 		assert_int_equal(function_error(&image, 1), -EBADMSG);
 		assert_int_equal(function_error(&image, 2), 0);
+		/* Until where the next one begins, if that is in the range. */
+		assert_int_equal(function_error(&image, 0), entries[i] > END ? -EBADMSG : 0);
 	}
+}
+
+static void function_before_the_first_is_broken(void **state)
+{
+	struct go_image_function some[N(functions)];
+	struct go_image image;
+
+	(void)state;
+	memcpy(some, functions, sizeof(some));
+	some[0].start = 0x30;
+	go_image_init(&image, EM_X86_64, GO_LAYOUT_1_20, some, N(some), END);
+	assert_int_equal(function_error(&image, 1), -EBADMSG);
+	assert_int_equal(function_error(&image, 2), 0);
 }
 
 /* --- pc-value tables ---------------------------------------------------------------------------------------------- */
@@ -448,10 +484,11 @@ static void broken_values_are_refused(void **state)
 		uint8_t bytes[8];
 		size_t n, calls;
 	} cases[] = {
-		{{2, 0, 0}, 3, 1},				 /* no pcs */
-		{{2, 0x81, 8, 0}, 4, 1},			 /* one pc too many */
-		{{2, 0x80, 4, 2, 0x81, 4, 0}, 7, 2},		 /* the same, in the second run */
-		{{2, 0xff, 0xff, 0xff, 0xff, 0x1f}, 6, 1},	 /* 33 bits */
+		{{2, 0, 0}, 3, 1},			   /* no pcs */
+		{{2, 0x81, 8, 0}, 4, 1},		   /* one pc too many */
+		{{2, 0x80, 4, 2, 0x81, 4, 0}, 7, 2},	   /* the same, in the second run */
+		{{2, 0xff, 0xff, 0xff, 0xff, 0x1f}, 6, 1}, /* 33 bits */
+		{{0x82, 0x80, 0x80, 0x80, 0x10, 5, 0}, 7, 1},
 		{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 7, 1}, /* no end */
 	};
 
@@ -520,11 +557,13 @@ int main(void)
 		cmocka_unit_test(code_outside_the_executable_segment_is_refused),
 		cmocka_unit_test(table_of_a_position_independent_program_is_found),
 		cmocka_unit_test(table_among_other_data_is_found_by_its_magic),
+		cmocka_unit_test(header_that_is_refused_leaves_nothing_behind),
 		cmocka_unit_test(table_of_a_file_without_section_headers_is_found),
 		cmocka_unit_test(program_without_a_table_is_no_go_program),
 		cmocka_unit_test(nonsense_in_the_header_is_refused),
 		cmocka_unit_test(broken_function_costs_itself_only),
 		cmocka_unit_test(functions_out_of_order_are_broken),
+		cmocka_unit_test(function_before_the_first_is_broken),
 		cmocka_unit_test(values_are_told_in_runs),
 		cmocka_unit_test(broken_values_are_refused),
 		cmocka_unit_test(values_end_with_the_table),
