@@ -101,7 +101,8 @@ void host_walk_run(struct host_walk *walk, const struct stack_copy_record *copy,
 
 	if (n > UNWIND_MAX_MAPPINGS)
 		n = UNWIND_MAX_MAPPINGS;
-	memcpy(walk->mappings, mappings, n * sizeof(*mappings));
+	if (n)
+		memcpy(walk->mappings, mappings, n * sizeof(*mappings));
 	memcpy(walk->scratch.registers, copy->registers, sizeof(copy->registers));
 	walk->copy = copy;
 	walk->left_copy = false;
