@@ -55,7 +55,7 @@ static bool sample_is_sane(const struct sample_record *sample, size_t size)
 static bool copy_is_sane(const struct stack_copy_record *copy, size_t size)
 {
 	return size >= sizeof(*copy) && copy->kind == RECORD_STACK_COPY && copy->chunks <= STACK_COPY_CHUNKS &&
-	       size >= sizeof(*copy) + copy->chunks * STACK_CHUNK_BYTES && copy->id;
+	       size >= sizeof(*copy) + (size_t)copy->chunks * STACK_CHUNK_BYTES && copy->id;
 }
 
 static int on_copy(void *ctx, void *record, size_t size)
