@@ -98,7 +98,7 @@ is_running()
 }
 wait_for 10 is_running
 sleep 0.5
-kill -INT "$recorder" "$burner"
+kill -INT "$burner" "$recorder" 2>/dev/null
 wait "$recorder"
 equal live_interrupted_command_gives_its_status 130 $?
 check live_interrupted_command_is_saved "no profile" test -s "$T/both.pb.gz"
