@@ -43,7 +43,7 @@ enum kind {
 	KIND_SIGNAL,	/* what a signal handler returns to */
 	KIND_HANDLER,	/* called by the kernel: a root for Go, but we know the way on */
 	KIND_INJECTED,	/* a signal handler makes it look as if the interrupted code had called it: what it returns to
-			 * may  be any instruction, so that the one before it is of no use */
+			 * may be any instruction, so that the one before it is of no use */
 	KIND_CROSSCALL, /* from C to Go: saves the registers of C */
 	KIND_ALIGNS,	/* sets sp, on the same stack, and leaves the frame pointer alone */
 	KIND_SWITCHES,	/* the same, to another stack */

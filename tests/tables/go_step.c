@@ -228,6 +228,7 @@ static void follow(struct thread *thread, const struct user_regs_struct *now)
 struct state {
 	uint64_t ip, sp, fp;
 	bool has_fp;
+	bool is_exact; /* ip is of an instruction that is about to run, and not behind a call */
 };
 
 static void tell_mismatch(const char *what, uint64_t ip, uint64_t is, uint64_t should)
@@ -241,9 +242,9 @@ static void tell_mismatch(const char *what, uint64_t ip, uint64_t is, uint64_t s
 }
 
 /* One frame by its rule. False: there is none, or it ends here. */
-static bool step_frame(struct state *state, uint64_t lookup, const struct frame *frame, bool is_first)
+static bool step_frame(struct state *state, const struct frame *frame, bool is_first)
 {
-	const struct unwind_rule *rule = rule_at(lookup);
+	const struct unwind_rule *rule = rule_at(state->is_exact ? state->ip : state->ip - 1);
 	uint64_t cfa, ra;
 
 	if (!rule)
@@ -276,6 +277,7 @@ static bool step_frame(struct state *state, uint64_t lookup, const struct frame 
 		tell_mismatch("frame pointer", state->ip, state->fp, frame->fp);
 	checked++;
 	state->ip = ra;
+	state->is_exact = rule->ra == UNWIND_RA_EXACT;
 	state->sp = cfa;
 	return cfa == frame->cfa && ra == frame->ra;
 }
@@ -283,9 +285,8 @@ static bool step_frame(struct state *state, uint64_t lookup, const struct frame 
 static void check(struct thread *thread)
 {
 	const struct user_regs_struct *regs = &thread->regs;
-	struct state state = {regs->rip, regs->rsp, regs->rbp, true};
+	struct state state = {regs->rip, regs->rsp, regs->rbp, true, true};
 	const struct frame *frame = thread->frame;
-	bool is_exact = true;
 
 	if (!rule_at(regs->rip))
 		return;
@@ -294,10 +295,9 @@ static void check(struct thread *thread)
 		return;
 	chains += steps % CHAIN_STEPS == 0;
 	for (size_t depth = 0; frame && depth < (steps % CHAIN_STEPS ? 1 : MAX_CHAIN); depth++) {
-		if (!step_frame(&state, is_exact ? state.ip : state.ip - 1, frame, !depth))
+		if (!step_frame(&state, frame, !depth))
 			return;
 		chain_frames += steps % CHAIN_STEPS == 0;
-		is_exact = false;
 		if (frame->is_signal) {
 			const struct unwind_rule *rule = rule_at(state.ip - 1);
 			uint64_t start;
@@ -308,14 +308,14 @@ static void check(struct thread *thread)
 				return;
 			/* struct rt_sigframe: gregs are 40 bytes above; rbp, rsp, rip */
 			state = (struct state){read_word(state.sp + 40 + 16 * 8), read_word(state.sp + 40 + 15 * 8),
-					       read_word(state.sp + 40 + 10 * 8), true};
-			/* The handler has made it look like a call already: there is one frame more. */
-			if (strstr(name_of(state.ip, &start), "asyncPreempt"))
+					       read_word(state.sp + 40 + 10 * 8), true, true};
+			/* The handler makes it look like a call: sp first, then ip, and there is one frame more. */
+			if (state.sp == frame->sp - 8 &&
+			    (state.ip == frame->ip || strstr(name_of(state.ip, &start), "asyncPreempt")))
 				return;
-			if (state.ip != frame->ip || (state.sp != frame->sp && state.sp != frame->sp - 8))
+			if (state.ip != frame->ip || state.sp != frame->sp)
 				tell_mismatch("interrupted ip", frame->ip, state.ip, frame->ip);
 			over_signals++;
-			is_exact = true;
 		}
 		frame = frame->caller;
 	}
@@ -410,7 +410,8 @@ int main(int argc, char **argv)
 	child = fork();
 	if (!child) {
 		personality(ADDR_NO_RANDOMIZE);
-		if (!freopen("/dev/null", "w", stdout) || ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr) ||
+		    ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 			_exit(127);
 		execv(argv[2], argv + 2);
 		_exit(127);
