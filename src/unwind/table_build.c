@@ -321,6 +321,20 @@ static int find_starts(struct build *build, uint64_t start, uint64_t limit)
 	return 0;
 }
 
+/* One more, before all others. */
+static int add_first_start(struct build *build, uint64_t va)
+{
+	int err = vec_reserve(&build->starts, build->starts.len + 1);
+
+	if (err)
+		return err;
+	if (build->starts.len)
+		memmove(build->starts.items + 1, build->starts.items, build->starts.len * sizeof(va));
+	build->starts.items[0] = va;
+	build->starts.len++;
+	return 0;
+}
+
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
 static const struct unwind_rule no_rule = {.cfa = UNWIND_CFA_NONE};
@@ -476,18 +490,18 @@ static int fill_from_go(struct build *build, uint64_t start, uint64_t limit)
 	return err || filling.limit == limit ? err : fill(build, SOURCE_CODE, filling.limit, limit);
 }
 
-static int scan(struct build *build, uint64_t start, uint64_t limit)
+static int scan(struct build *build, uint64_t start, uint64_t limit, const struct row_sink *sink)
 {
-	struct filling filling = {build, SOURCE_CODE, start, limit};
-	struct row_sink sink = {.row = fill_row, .ctx = &filling};
 	const struct piece *piece = build->piece;
 	struct code_scan_region region = {
 		.machine = elf_file_machine(build->file), .va = start, .n = (size_t)(limit - start)};
 	auto_free uint8_t *bytes = malloc(region.n);
-	int err = bytes ? put_row(build, SOURCE_CODE, start, &no_rule) : -ENOMEM;
+	int err = bytes ? 0 : -ENOMEM;
 
 	if (!err && !piece->is_plt)
 		err = find_starts(build, start, limit);
+	if (!err && start == elf_file_entry(build->file) && (!build->starts.len || build->starts.items[0] != start))
+		err = add_first_start(build, start);
 	if (!err)
 		err = io_pread_exact(elf_file_fd(build->file), bytes, region.n,
 				     piece->file_off + (start - piece->start));
@@ -496,7 +510,7 @@ static int scan(struct build *build, uint64_t start, uint64_t limit)
 	region.bytes = bytes;
 	region.starts = build->starts.items;
 	region.n_starts = build->starts.len;
-	return piece->is_plt ? code_scan_plt(&region, &sink) : code_scan(&region, &sink);
+	return piece->is_plt ? code_scan_plt(&region, sink) : code_scan(&region, sink);
 }
 
 /* A browser's 200 MB of code without CFI keep frame pointers; they need no rules, and would take long. */
@@ -527,24 +541,59 @@ static bool is_true_entry(const struct build *build, uint64_t entry)
 	return elf_file_type(build->file) == ET_EXEC || entry != build->piece->start;
 }
 
+/* The rows of code that begins at the program's entry. */
+struct entry_code {
+	struct filling filling;
+	uint64_t end; /* of the code that has no caller, unless the scan knows better */
+	struct unwind_rule last;
+	bool is_inside;
+};
+
+static int fill_entry_row(void *ctx, uint64_t va, const struct unwind_rule *rule)
+{
+	struct entry_code *code = ctx;
+	int err = 0;
+
+	if (code->is_inside && va < code->end) {
+		code->last = *rule;
+		code->is_inside = rule->cfa != UNWIND_CFA_STOP;
+		return 0;
+	}
+	if (code->is_inside && va > code->end)
+		err = put_row(code->filling.build, SOURCE_CODE, code->end, &code->last);
+	code->is_inside = false;
+	return err ? err : fill_row(&code->filling, va, rule);
+}
+
 /* The code at the program's entry, as the dynamic linker's, has no caller, whatever else it does. How long it is nobody
- * tells: to the next symbol, or as long as such code is. */
+ * tells: to the next symbol, or as long as such code is; but where the scan finds that it clears the frame pointer, the
+ * scan knows. */
 static int fill_from_entry(struct build *build, uint64_t start, uint64_t limit, uint64_t entry)
 {
-	uint64_t end = limit - entry < MAX_ENTRY ? limit : entry + MAX_ENTRY;
-	int err = start < entry ? fill_from_code(build, start, entry) : 0;
+	struct entry_code code = {{build, SOURCE_CODE, entry, limit}, .last = no_rule, .is_inside = true};
+	/* Until a process that executed the program is back from the kernel, the entry looks like a return address. */
+	uint64_t first = start < entry ? entry - 1 : entry;
+	int err = start < first ? fill_from_code(build, start, first) : 0;
 
+	code.end = limit - entry < MAX_ENTRY ? limit : entry + MAX_ENTRY;
 	if (!err)
-		err = find_starts(build, entry + 1, end);
+		err = find_starts(build, entry + 1, code.end);
 	if (!err && build->starts.len)
-		end = build->starts.items[0];
+		code.end = build->starts.items[0];
 	if (!err)
-		err = put_row(build, SOURCE_CODE, entry, &stop_rule);
-	return err || end == limit ? err : fill_from_code(build, end, limit);
+		err = put_row(build, SOURCE_CODE, first, &stop_rule);
+	if (err || code.end == limit)
+		return err;
+	if (limit - entry > MUCH_CODE || limit - entry > MAX_SCAN - build->scanned)
+		return fill_from_code(build, code.end, limit);
+	build->scanned += limit - entry;
+	err = scan(build, entry, limit, &(struct row_sink){.row = fill_entry_row, .ctx = &code});
+	return err || !code.is_inside ? err : put_row(build, SOURCE_CODE, code.end, &code.last);
 }
 
 static int fill_from_code(struct build *build, uint64_t start, uint64_t limit)
 {
+	struct filling filling = {build, SOURCE_CODE, start, limit};
 	uint64_t entry = elf_file_entry(build->file);
 	bool has_frame_pointers = false;
 	int err = 0;
@@ -556,7 +605,8 @@ static int fill_from_code(struct build *build, uint64_t start, uint64_t limit)
 	if (err || has_frame_pointers || limit - start > MAX_SCAN - build->scanned)
 		return err ? err : put_row(build, SOURCE_NONE, start, &no_rule);
 	build->scanned += limit - start;
-	return scan(build, start, limit);
+	err = put_row(build, SOURCE_CODE, start, &no_rule);
+	return err ? err : scan(build, start, limit, &(struct row_sink){.row = fill_row, .ctx = &filling});
 }
 
 /* Is what lies between two functions, or behind the last, too short to be anything else than padding? The last may be

@@ -671,8 +671,38 @@ static void entry_of_a_program_has_no_caller(void **state)
 	built = build(file, NULL, 0);
 	assert_true(same_rule(rule_at(&built, IMAGE_TEXT_OFFSET + 0x40), stop));
 	assert_true(same_rule(rule_at(&built, IMAGE_TEXT_OFFSET + 0x5f), stop));
-	CHECK_TEXT(&built, {0, 0}, {0x3f, 0});
+	assert_true(same_rule(rule_at(&built, IMAGE_TEXT_OFFSET + 0x3f), stop));
+	CHECK_TEXT(&built, {0, 0}, {0x3e, 0});
 	CHECK_TEXT(&built, FRAME_ROWS(0x60), {0x60 + FRAME_BYTES, 0});
+	built_release(&built);
+	elf_file_free(file);
+}
+
+/* As the static programs of musl begin: what the entry calls comes right behind it. */
+static void what_the_entry_calls_has_rules(void **state)
+{
+	static const uint8_t code[] = {
+		0x31, 0xed,		   /* 40: xor %ebp,%ebp */
+		0xe8, 0,    0,	  0,	0, /* 42: call 47 */
+		0x48, 0x83, 0xec, 0x18,	   /* 47: sub $0x18,%rsp */
+		0xe8, 0,    0x01, 0,	0, /* 4b: call 150 */
+		0x48, 0x83, 0xc4, 0x18,	   /* 50: add $0x18,%rsp */
+		0xc3,			   /* 54: ret */
+	};
+	struct unwind_rule stop = rule_bare(UNWIND_CFA_STOP);
+	struct elf_file *file;
+	struct frame frame;
+	struct built built;
+
+	(void)state;
+	plain_init(&frame, false);
+	image_ehdr(&frame.image)->e_entry = T + 0x40;
+	memcpy(frame.image.bytes + IMAGE_TEXT_OFFSET + 0x40, code, sizeof(code));
+	file = frame_file(&frame);
+	built = build(file, NULL, 0);
+	assert_true(same_rule(rule_at(&built, IMAGE_TEXT_OFFSET + 0x40), stop));
+	assert_true(same_rule(rule_at(&built, IMAGE_TEXT_OFFSET + 0x46), stop));
+	CHECK_TEXT(&built, {0x47, 8}, {0x4b, 32}, {0x50, 32}, {0x54, 8});
 	built_release(&built);
 	elf_file_free(file);
 }
@@ -831,6 +861,7 @@ int main(void)
 		cmocka_unit_test(symbols_of_the_debug_file_tell_of_functions),
 		cmocka_unit_test(linkage_table_is_a_row_of_leaves),
 		cmocka_unit_test(entry_of_a_program_has_no_caller),
+		cmocka_unit_test(what_the_entry_calls_has_rules),
 		cmocka_unit_test(go_code_has_the_rows_of_its_table),
 		cmocka_unit_test(much_code_is_scanned_only_within_limits),
 		cmocka_unit_test(file_without_rules_has_no_table),
