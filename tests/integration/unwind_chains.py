@@ -202,7 +202,9 @@ class Verdicts:
         if 0 < n_cut <= allowed:
             print(f"# {name}: allowed: {examples(cut)}", file=sys.stderr)
         if chains and not is_lenient:
-            self.say(n > 0 and not wrong, f"{test}_has_no_wrong_frame", f"{n_wrong} of {n}: {examples(wrong)}")
+            # arm64's kernel sets pc to the handler first and lr to the trampoline later; a slow guest is met in between.
+            n_in_between = 1 if self.guest and name.startswith("signals") else 0
+            self.say(n > 0 and n_wrong <= n_in_between, f"{test}_has_no_wrong_frame", f"{n_wrong} of {n}: {examples(wrong)}")
 
 
 def count(of_stacks):
