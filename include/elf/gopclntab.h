@@ -45,7 +45,8 @@ void gopclntab_free(struct gopclntab *table);
 
 enum go_layout gopclntab_layout(const struct gopclntab *table);
 size_t gopclntab_count(const struct gopclntab *table);
-/* From the first function to the end of the last (elf_va, limit exclusive): within one executable segment. */
+/* From the first function to the end of the last (elf_va, limit exclusive): within one executable segment, and in the
+ * file. */
 void gopclntab_range(const struct gopclntab *table, uint64_t *ret_start, uint64_t *ret_limit);
 size_t gopclntab_memory_bytes(const struct gopclntab *table);
 

@@ -170,6 +170,16 @@ static int read_header(struct gopclntab *table)
 
 /* --- where the code is -------------------------------------------------------------------------------------------- */
 
+/* Bytes of the segment that the file really has. */
+static uint64_t bytes_in_file(const struct gopclntab *table, const struct elf_segment *segment)
+{
+	uint64_t size = elf_file_size(table->file);
+
+	if (segment->offset >= size)
+		return 0;
+	return segment->filesz < size - segment->offset ? segment->filesz : size - segment->offset;
+}
+
 /* With its entries counted from there, does all of the table's code lie in one executable segment? */
 static bool has_code_at(struct gopclntab *table, uint64_t text)
 {
@@ -182,7 +192,7 @@ static bool has_code_at(struct gopclntab *table, uint64_t text)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!(segments[i].flags & PF_X) || start < segments[i].vaddr ||
-		    limit - segments[i].vaddr > segments[i].filesz || limit < segments[i].vaddr)
+		    limit - segments[i].vaddr > bytes_in_file(table, &segments[i]))
 			continue;
 		table->text = text;
 		table->start = start;

@@ -22,7 +22,6 @@
 #define FLAG_SCAN 2u   /* the table is among other data */
 #define FLAG_MODULE 4u /* its last bytes are .go.module too */
 #define CODE_VA 0x1000
-#define CODE_BYTES 0x10000 /* says the segment, whatever there is */
 #define TABLE_VA 0x40000
 #define MODULE_BYTES 184
 #define NAME_BYTES 16
@@ -62,8 +61,8 @@ static struct elf_file *make_file(unsigned int flags, const uint8_t *code, size_
 			 .p_flags = PF_R | PF_X,
 			 .p_offset = sizeof(head),
 			 .p_vaddr = CODE_VA,
-			 .p_filesz = CODE_BYTES,
-			 .p_memsz = CODE_BYTES},
+			 .p_filesz = code_bytes + table_bytes, /* whatever it holds */
+			 .p_memsz = code_bytes + table_bytes},
 		.names = {[TEXT] = ".text",
 			  [TABLE] = ".gopclntab",
 			  [MODULE] = ".go.module",
@@ -96,12 +95,12 @@ static struct elf_file *make_file(unsigned int flags, const uint8_t *code, size_
 	return file;
 }
 
-static void read_functions(struct gopclntab *table)
+static void read_functions(struct gopclntab *table, size_t bytes)
 {
 	uint64_t start, limit;
 
 	gopclntab_range(table, &start, &limit);
-	check(start >= CODE_VA && start < limit && limit <= CODE_VA + CODE_BYTES);
+	check(start >= CODE_VA && start < limit && limit <= CODE_VA + bytes);
 	for (size_t i = 0; i < gopclntab_count(table) && i < 1000; i++) {
 		struct go_function function;
 		struct go_values values;
@@ -177,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		code = size - 3;
 	file = make_file(data[0], data + 3, code, data + 3 + code, size - 3 - code);
 	if (!gopclntab_open(file, &table)) {
-		read_functions(table);
+		read_functions(table, size);
 		gopclntab_free(table);
 	}
 	check_rows(file);

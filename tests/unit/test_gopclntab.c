@@ -234,6 +234,11 @@ static void code_outside_the_executable_segment_is_refused(void **state)
 		assert_int_equal(open_error(&image), 0);
 		image_phdr(&image.elf, 0)->p_flags = PF_R;
 		assert_int_equal(open_error(&image), -ENOTSUP);
+		image_phdr(&image.elf, 0)->p_flags = PF_R | PF_X;
+		image_phdr(&image.elf, 0)->p_offset = IMAGE_BYTES - 0x10ff; /* the file lacks a byte of it */
+		assert_int_equal(open_error(&image), -ENOTSUP);
+		image_phdr(&image.elf, 0)->p_offset = IMAGE_BYTES + 1;
+		assert_int_equal(open_error(&image), -ENOTSUP);
 	}
 }
 
