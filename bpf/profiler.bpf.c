@@ -281,7 +281,9 @@ static __always_inline void user_stack_collect(struct sample_context *context, s
 		own->walk.end = UNWIND_END_COMPAT_TASK;
 		return;
 	}
-	walk_begin(own, registers.ip, !registers.is_in_syscall, task_size);
+	/* Looked up as it is also behind a system call: what holds there is what held before, and while a signal is
+	 * delivered, ip is the first instruction of its handler already. */
+	walk_begin(own, registers.ip, 1, task_size);
 	own->walk.is_in_exec = registers.is_in_exec;
 	walk_find_process(&own->walk, image);
 	walk_run();

@@ -56,8 +56,7 @@ _Static_assert(sizeof(struct sampled_registers) <= SAVED_REGISTERS_WORDS * sizeo
 struct user_registers {
 	__u64 ip;
 	__u32 is_32_bit;
-	__u16 is_in_syscall; /* ip is where a system call returns to, not an instruction about to run */
-	__u16 is_in_exec;    /* … execve or execveat */
+	__u32 is_in_exec; /* in the system call execve or execveat */
 };
 
 /* arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h */
@@ -106,7 +105,7 @@ static __always_inline void user_registers_of_sample(const struct sampled_regist
 	registers_spread(sampled, own->registers);
 	ret->ip = sampled->ip;
 	ret->is_32_bit = registers_are_32_bit(sampled);
-	ret->is_in_syscall = ret->is_in_exec = 0;
+	ret->is_in_exec = 0;
 	/* Keeps these loads here. Where two branches load from the context and from elsewhere, the compiler likes to
 	 * make one load of them through a pointer to either, and the verifier does not allow that with the context. */
 	asm volatile("" : "+r"(ret->ip), "+r"(ret->is_32_bit) : : "memory");
@@ -130,7 +129,6 @@ static __always_inline long user_registers_of_saved(const struct pt_regs *saved,
 #else
 	syscall = BPF_CORE_READ(saved, syscallno);
 #endif
-	ret->is_in_syscall = syscall != -1;
 	ret->is_in_exec = syscall == SYSCALL_EXECVE || syscall == SYSCALL_EXECVEAT;
 	return 0;
 }
