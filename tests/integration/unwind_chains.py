@@ -192,7 +192,7 @@ class Verdicts:
         test = f"live_{self.guest}unwind_{name.replace('-', '_').replace('.', '_')}"
         is_lenient = bool(self.guest) and name.startswith("chain-go")
         is_old = name.startswith("chain-go") and is_of_old_go(of_workload)
-        enough, allowed = ENOUGH_OF_GUEST if self.guest else ENOUGH, n / 4 if is_lenient else max(1, n / 1000)
+        enough, allowed = ENOUGH_OF_GUEST if self.guest else ENOUGH, n / 4 if is_lenient else at_most(n)
         if is_old:
             allowed = max(allowed, n / 20)
         if name == "signals-alternate":
@@ -205,6 +205,11 @@ class Verdicts:
             # arm64's kernel sets pc to the handler first and lr to the trampoline later; a slow guest is met in between.
             n_in_between = 1 if self.guest and name.startswith("signals") else 0
             self.say(n > 0 and n_wrong <= n_in_between, f"{test}_has_no_wrong_frame", f"{n_wrong} of {n}: {examples(wrong)}")
+
+
+def at_most(n):
+    """of n samples, when 1 in 1,000 may: at 4.5 standard deviations"""
+    return n / 1000 + 4.5 * (n / 1000) ** 0.5
 
 
 def count(of_stacks):
