@@ -55,21 +55,32 @@ check live_generations_of_one_process_have_files_of_their_own "$(ls "$T/gen")" \
 	test "$(find "$T/gen" -name "*-$pid*.pb.gz" | wc -l)" -ge 2
 
 # Killed at any moment: whole files or none, and none with a temporary name.
-children=
+# alive PID...: those of them
+alive()
+{
+	local pid
+
+	for pid; do
+		! kill -0 "$pid" 2>/dev/null || echo "$pid"
+	done
+}
+# shellcheck disable=SC2317,SC2329
+none_alive()
+{
+	[ -z "$(alive "$@")" ]
+}
+children=()
 for wait in 0.6 0.8 1.0 1.1; do
 	in_background "$HOSTPROF" record -q -F 999 -d 0.7 -o "$T/killed-$wait" --folded "$T/killed-$wait.folded" 2>/dev/null
 	recorder=$!
 	sleep "$wait"
-	children="$children $(roles opener "$recorder") $(roles resolver "$recorder")"
+	mapfile -t -O ${#children[@]} children < <(roles opener "$recorder" && roles resolver "$recorder")
 	kill -KILL "$recorder" 2>/dev/null
 	wait "$recorder" 2>/dev/null
 done
-sleep 1
+# What they were at they may end.
+wait_for 20 none_alive "${children[@]}"
+equal live_children_of_killed_runs_are_gone "" "$(alive "${children[@]}")"
 torn=$(find "$T" -name '*.pb.gz' -exec gzip -t {} \; 2>&1)
 equal live_killed_runs_leave_no_torn_file "" "$torn"
-left=
-for pid in $children; do
-	! kill -0 "$pid" 2>/dev/null || left="$left $pid"
-done
-equal live_children_of_killed_runs_are_gone "" "$left"
 finish
