@@ -542,6 +542,22 @@ int follow_exit(struct bpf_raw_tracepoint_args *context)
 	return 0;
 }
 
+/* Read by the collector before it samples: the processes that there are. */
+SEC("iter/task")
+int list_images(struct bpf_iter__task *context)
+{
+	struct task_struct *task = context->task;
+	struct sampler_image image = {};
+
+	if (!task || task->flags & PF_KTHREAD || task->pid != task->tgid)
+		return 0;
+	image.tgid = task_tgid(task);
+	image.start_boottime_ns = task->start_boottime;
+	image.image = hash_image(task->tgid, task->start_boottime, task->self_exec_id);
+	bpf_seq_write(context->meta->seq, &image, sizeof(image));
+	return 0;
+}
+
 /* Run once by the collector on itself (BPF_PROG_TEST_RUN) when it is in a pid namespace of its own: nothing in /proc
  * tells a namespace's depth from within. */
 SEC("raw_tp")

@@ -78,6 +78,9 @@ int registry_add_scanned_mappings(struct registry *registry, const struct messag
  * the registry is full. Sets has_samples. Valid until the registry is freed (generations with samples stay). */
 struct process *registry_attribute(struct registry *registry, const struct process_record *record, uint64_t mono_ns);
 
+/* The newest generation of a tgid if it is alive and began then (a clock tick more or less), or NULL. It stays as one
+ * with samples does. */
+struct process *registry_keep(struct registry *registry, uint32_t tgid, uint64_t start_boottime_ns);
 /* The newest generation of a tgid, or NULL. */
 struct process *registry_find(struct registry *registry, uint32_t tgid);
 /* Up to n live processes in the mount namespace, newest first; returns how many. */

@@ -11,6 +11,8 @@
 #include "wire/sample.h"
 #include "wire/sampler.h"
 
+struct buf;
+
 enum sampler_event { SAMPLER_CPU_CLOCK, SAMPLER_CYCLES };
 
 #define SAMPLER_TABLE_BYTES (32u << 20)
@@ -88,6 +90,9 @@ int sampler_stop(struct sampler *sampler);  /* disables them; the ring can still
 
 /* Our own processes, for exclude_self: at most SAMPLER_MAX_SELF, in the collector's pid namespace. No syscall. */
 void sampler_set_self(struct sampler *sampler, const uint32_t *tgids, size_t n);
+/* The processes that there are, appended to the buffer: struct sampler_image each, once after sampler_open(). What the
+ * kernel refuses is not there. 0 or -errno. */
+int sampler_list_images(struct sampler *sampler, struct buf *images);
 /* Adds a process to the pid filter (a command we are about to start). */
 int sampler_follow(struct sampler *sampler, uint32_t tgid);
 

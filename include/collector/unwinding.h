@@ -56,14 +56,13 @@ struct unwinding_stats {
 int unwinding_new(const struct unwinding_options *options, struct unwinding **ret);
 void unwinding_free(struct unwinding *unwinding);
 
-/* Asks for the tables of what running processes map, and of what many processes map, before anything is sampled; with
- * `n_pids`, of what these map. */
-void unwinding_preload(struct unwinding *unwinding, struct registry *registry, const uint32_t *pids, size_t n_pids,
-		       uint64_t now_ns);
+/* Before anything is sampled: asks for the tables of what the process maps if it is sure to be sampled, else of what
+ * several such processes map. */
+void unwinding_preload(struct unwinding *unwinding, struct process *process, bool is_sure, uint64_t now_ns);
 /* Tables are being made, or files opened for them. */
 bool unwinding_is_busy(const struct unwinding *unwinding);
 
-/* Publishes the mappings of a process that was sampled under this key, if they changed since. */
+/* Publishes the mappings of a process that is sampled under this key, if they changed since. */
 void unwinding_publish(struct unwinding *unwinding, struct process *process, uint64_t image, uint64_t now_ns);
 
 /* Walks the copy in these mappings of the process. -EAGAIN: a table is missing that may come; with `is_last` the walk's

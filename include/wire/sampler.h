@@ -39,6 +39,14 @@ struct sampler_settings {
 	__u8 pad[4];
 };
 
+/* A process as the sampling program knows it: what list_images() tells. */
+struct sampler_image {
+	__u32 tgid; /* in the collector's pid namespace; 0: not visible there */
+	__u32 pad;
+	__u64 start_boottime_ns;
+	__u64 image; /* as in its process records */
+};
+
 /* Counts of one CPU, written by that CPU alone. A power of two of bytes so that CPUs share no cache line. */
 struct sampler_cpu_stats {
 	__u64 ran, idle, self, self_weight, filtered, taken, sent;

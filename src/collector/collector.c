@@ -26,9 +26,6 @@
 #include "ipc/usage.h"
 
 #define COLLECTOR_NICE (-10)
-/* For /proc to be read, and for the tables of what runs, before sampling starts. */
-#define SCAN_PATIENCE_NS (250 * NSEC_PER_MSEC)
-#define TABLES_PATIENCE_NS (100 * NSEC_PER_MSEC)
 /* At the end, files that are not open and tables that are not made by then are done without, unless more come. */
 #define LAST_FILES_NS (3 * NSEC_PER_SEC)
 #define LAST_FILES_MAX_NS (15 * NSEC_PER_SEC)
@@ -91,28 +88,6 @@ static int prepare_command(struct collector *collector)
 	return err ? problem_set(collector->problem, err, "", "cannot start the command") : 0;
 }
 
-/* What was mapped before is known, and the tables of what most processes share are asked for, before the first sample.
- */
-static void get_ready(struct collector *collector)
-{
-	const struct sampler_options *sampler = &collector->options->sampler;
-	uint64_t began_ns = collector_now();
-	bool is_filtered = sampler->n_comms || sampler->cgroup_id || sampler->kernel_only ||
-			   (collector->options->command && collector->options->follows_command);
-
-	while (!collector->is_scanned && collector_now() - began_ns < SCAN_PATIENCE_NS)
-		loop_pump(collector);
-	loop_drain(collector, UINT64_MAX, collector_now());
-	if (is_filtered)
-		return;
-	unwinding_preload(collector->unwinding, collector->registry, sampler->tgids, sampler->n_tgids, collector_now());
-	began_ns = collector_now();
-	while (unwinding_is_busy(collector->unwinding) && collector_now() - began_ns < TABLES_PATIENCE_NS) {
-		unwinding_tick(collector->unwinding, collector_now());
-		loop_pump(collector);
-	}
-}
-
 static int begin(struct collector *collector)
 {
 	int err = confine_collector();
@@ -120,14 +95,9 @@ static int begin(struct collector *collector)
 	if (err)
 		return problem_set(collector->problem, err, "", "cannot give up rights");
 	loop_tell_self(collector);
-	/* Records first, then the scan: what the one misses the other has. */
-	err = sideband_start(collector->sideband);
+	err = prepare_sampling(collector);
 	if (!err)
-		err = opener_link_scan(collector->opener, 0);
-	if (!err) {
-		get_ready(collector);
 		err = sampler_start(collector->sampler);
-	}
 	if (err)
 		return problem_set(collector->problem, err, "", "cannot start sampling");
 	collector->start_ns = collector_now();

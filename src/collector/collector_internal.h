@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The recording in progress, shared by the parts of the collector: collector.c (sequence), loop.c (epoll and clock),
+/* The recording in progress, shared by the parts of the collector: collector.c (sequence), prepare.c (what is known
+ * before the first sample), loop.c (epoll and clock),
  * answers.c (what children, records and samples tell), delivery.c (destinations, batch, files), truth.c (what it was
  * worth). */
 #pragma once
@@ -72,6 +73,9 @@ static inline uint64_t collector_now(void)
 {
 	return clock_mono_ns(&clock_system);
 }
+
+/* prepare.c: listens to the kernel's records and learns what is there already. */
+int prepare_sampling(struct collector *collector);
 
 /* loop.c: opens the epoll and takes over signals; watches a descriptor; one round, at most until the next drain; all
  * rings read and what is older than until_ns attributed; the sampler told who we are. */

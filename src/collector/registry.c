@@ -747,6 +747,16 @@ struct process *registry_find(struct registry *registry, uint32_t tgid)
 	return newest ? &newest->process : NULL;
 }
 
+struct process *registry_keep(struct registry *registry, uint32_t tgid, uint64_t start_boottime_ns)
+{
+	struct generation *newest = newest_of(registry, tgid);
+
+	if (!newest || !newest->process.is_alive || starts_differ(newest, start_boottime_ns, false))
+		return NULL;
+	process_table_set_sampled(newest);
+	return &newest->process;
+}
+
 size_t registry_in_mount_namespace(const struct registry *registry, uint32_t mnt_ns, struct process **to, size_t n)
 {
 	return process_table_in_namespace(&registry->processes, mnt_ns, to, n);

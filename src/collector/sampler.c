@@ -10,9 +10,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/log.h"
 #include "collector/sampler_internal.h"
 #include "collector/table_maps.h"
 #include "profiler.skel.h"
+
+#define MODULE "collector"
 
 struct sampler {
 	struct profiler *programs;
@@ -24,6 +30,7 @@ struct sampler {
 	size_t cpu_stats_bytes;
 	uint32_t n_possible;
 	int stats_fd; /* keeps the kernel timing BPF programs; -1: refused */
+	int images_fd; /* what list_images() says of all tasks; -1: refused */
 	uint64_t map_bytes;
 	struct table_maps tables;
 	/* During sampler_read(). */
@@ -134,6 +141,23 @@ static int find_pid_ns(struct sampler *sampler)
 	return bpf_prog_test_run_opts(bpf_program__fd(sampler->programs->progs.find_pid_ns), &opts);
 }
 
+/* Opened while we may; nothing depends on it. */
+static void open_images(struct sampler *sampler)
+{
+	struct profiler *programs = sampler->programs;
+
+	programs->links.list_images = bpf_program__attach_iter(programs->progs.list_images, NULL);
+	if (programs->links.list_images)
+		sampler->images_fd = bpf_iter_create(bpf_link__fd(programs->links.list_images));
+	if (sampler->images_fd < 0)
+		log_write(LOG_DEBUG, MODULE, "the kernel does not list its tasks: %s", err_name(-errno));
+}
+
+int sampler_list_images(struct sampler *sampler, struct buf *images)
+{
+	return sampler->images_fd < 0 ? -EBADF : io_read_all(sampler->images_fd, images);
+}
+
 static int attach_follow(struct sampler *sampler)
 {
 	struct profiler *programs = sampler->programs;
@@ -166,6 +190,7 @@ static int set_up(struct sampler *sampler, const struct sampler_options *options
 		if (err)
 			return problem_set(problem, err, "", "cannot find out our own pid namespace");
 	}
+	open_images(sampler);
 	for (size_t i = 0; i < options->n_tgids; i++) {
 		err = sampler_follow(sampler, options->tgids[i]);
 		if (err)
@@ -187,7 +212,7 @@ int sampler_open(const struct sampler_options *options, struct sampler **ret, st
 
 	if (!sampler)
 		return problem_set(problem, -ENOMEM, "", "no memory for the sampler");
-	sampler->stats_fd = -1;
+	sampler->stats_fd = sampler->images_fd = -1;
 	err = events_init(&sampler->events);
 	if (err) {
 		problem_set(problem, err, "", "no memory for the sampler");
@@ -229,8 +254,8 @@ void sampler_free(struct sampler *sampler)
 	if (sampler->cpu_stats)
 		munmap((void *)sampler->cpu_stats, sampler->cpu_stats_bytes);
 	profiler__destroy(sampler->programs);
-	if (sampler->stats_fd >= 0)
-		close(sampler->stats_fd);
+	cleanup_close(&sampler->stats_fd);
+	cleanup_close(&sampler->images_fd);
 	free(sampler);
 }
 

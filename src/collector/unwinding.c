@@ -401,27 +401,13 @@ static void preload_mapping(struct unwinding *unwinding, struct process *process
 		unwinding->options.want_object(unwinding->options.ctx, object, process, mapping);
 }
 
-static bool is_among(const uint32_t *pids, size_t n, uint32_t pid)
+void unwinding_preload(struct unwinding *unwinding, struct process *process, bool is_sure, uint64_t now_ns)
 {
+	size_t n;
+	const struct mapping *mappings = process_mappings(process, &n);
+
 	for (size_t i = 0; i < n; i++)
-		if (pids[i] == pid)
-			return true;
-	return false;
-}
-
-void unwinding_preload(struct unwinding *unwinding, struct registry *registry, const uint32_t *pids, size_t n_pids,
-		       uint64_t now_ns)
-{
-	for (struct process *process = NULL; (process = registry_each(registry, process));) {
-		uint32_t weight = n_pids || process->was_running ? SHARED_BY : 1;
-		size_t n;
-		const struct mapping *mappings = process_mappings(process, &n);
-
-		if (n_pids && !is_among(pids, n_pids, process->tgid))
-			continue;
-		for (size_t i = 0; i < n; i++)
-			preload_mapping(unwinding, process, &mappings[i], weight, now_ns);
-	}
+		preload_mapping(unwinding, process, &mappings[i], is_sure ? SHARED_BY : 1, now_ns);
 }
 
 bool unwinding_is_busy(const struct unwinding *unwinding)

@@ -35,6 +35,11 @@ work()
 		awk '{ sub(/.*\) /, ""); exit $12 + $13 < 2 }' "/proc/$pid/stat" || return 1
 	done
 }
+# few_copies TAKEN COPIES: less than one stack in a hundred was not walked where it was sampled
+few_copies()
+{
+	[ $(($2 * 100)) -lt "$1" ]
+}
 # judge NAME: what unwind_chains.py says of the recording in $T/NAME.
 judge()
 {
@@ -51,6 +56,9 @@ record_group()
 	kill "${pids[@]}"
 	wait "${pids[@]}" 2>/dev/null
 	pids=()
+	# They ran before: their mappings, and most tables, were there before the first sample.
+	check "live_unwind_$1_is_ready_at_its_first_sample" "$(jq .unwind "$T/json")" \
+		few_copies "$(jq .taken "$T/json")" "$(jq .unwind.copies "$T/json")"
 	judge "$1"
 }
 

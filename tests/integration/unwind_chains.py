@@ -24,7 +24,7 @@ import deep  # noqa: E402 (it lies beside the workloads)
 
 ENOUGH = 200  # samples, for a verdict
 ENOUGH_OF_GUEST = 20
-# How stacks end for which a table came too late; of two stacks only one was copied.
+# How stacks end for which a table came too late; of two stacks only one is copied.
 LATE = {"mappings of the process not known in time", "unwind table not loaded in time",
         "stack deeper than what was copied of it", "stack not readable"}
 
@@ -196,9 +196,6 @@ class Verdicts:
         enough, allowed = ENOUGH_OF_GUEST if self.guest else ENOUGH, n / 4 if is_lenient else at_most(n)
         if is_old:
             allowed = max(allowed, n / 20)
-        if name == "signals-alternate":
-            # The first samples are walked in a copy, which holds one of the two stacks.
-            allowed = max(8, n / 100)
         self.say(n >= enough and n_cut <= allowed, f"{test}_is_whole", f"{n_cut} of {n} are not: {examples(cut)}")
         if not is_lenient and not is_old:
             self.n, self.n_cut = self.n + n, self.n_cut + n_cut

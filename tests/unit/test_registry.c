@@ -921,6 +921,27 @@ static void living_processes_without_samples_make_room_for_new_ones(void **state
 	world_free(&world);
 }
 
+static void kept_process_stays_as_if_it_had_samples(void **state)
+{
+	struct world world = world_new(3);
+	struct process *kept;
+
+	(void)state;
+	scan(&world, 50, 2 * SEC, 10 * SEC, "kept", NULL, 0);
+	assert_null(registry_keep(world.registry, 51, 2 * SEC));
+	assert_null(registry_keep(world.registry, 50, 3 * SEC)); /* another process of that number */
+	/* /proc is rounded down to clock ticks, the program is not. */
+	kept = registry_keep(world.registry, 50, 2 * SEC + 9 * MSEC);
+	assert_ptr_equal(kept, registry_find(world.registry, 50));
+	for (uint32_t pid = 60; pid < 66; pid++)
+		DO(&world, records_fork(&world.records, pid, 1));
+	assert_ptr_equal(registry_find(world.registry, 50), kept);
+	assert_ptr_equal(attribute(&world, 50, 2 * SEC + 9 * MSEC, 1, world.records.mono_ns), kept);
+	DO(&world, records_exit(&world.records, 50, 50));
+	assert_null(registry_keep(world.registry, 50, 2 * SEC + 9 * MSEC));
+	world_free(&world);
+}
+
 static void mappings_of_all_processes_together_are_bounded(void **state)
 {
 	enum { FORKS = 120, MAPPINGS = 60000 };
@@ -1032,6 +1053,7 @@ int main(void)
 		cmocka_unit_test(older_generations_leave_out_of_the_middle_of_their_chain),
 		cmocka_unit_test(full_of_samples_means_no_room),
 		cmocka_unit_test(living_processes_without_samples_make_room_for_new_ones),
+		cmocka_unit_test(kept_process_stays_as_if_it_had_samples),
 		cmocka_unit_test(mappings_of_all_processes_together_are_bounded),
 		cmocka_unit_test(failing_allocations_do_no_harm),
 	};

@@ -28,8 +28,6 @@ struct pt_regs {
 	s32 syscallno;
 };
 
-typedef short int __s16;
-
 typedef short unsigned int __u16;
 
 typedef long long int __s64;
@@ -135,6 +133,8 @@ enum cgroup_subsys_id {
 	CGROUP_SUBSYS_COUNT = 14,
 };
 
+typedef short int __s16;
+
 typedef __u16 __be16;
 
 typedef __u32 __be32;
@@ -159,6 +159,10 @@ enum {
 	BPF_F_MMAPABLE = 1024,
 };
 
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 struct mnt_namespace {
 	struct ns_common ns;
 };
@@ -178,6 +182,11 @@ enum {
 
 enum {
 	BPF_RB_AVAIL_DATA = 0,
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 #pragma clang attribute pop

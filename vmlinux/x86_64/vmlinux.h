@@ -149,6 +149,10 @@ enum {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
@@ -160,6 +164,11 @@ enum {
 
 struct mnt_namespace {
 	struct ns_common ns;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 enum {
