@@ -29,7 +29,7 @@ struct sampler {
 	const struct sampler_cpu_stats *cpu_stats;
 	size_t cpu_stats_bytes;
 	uint32_t n_possible;
-	int stats_fd; /* keeps the kernel timing BPF programs; -1: refused */
+	int stats_fd;  /* keeps the kernel timing BPF programs; -1: refused */
 	int images_fd; /* what list_images() says of all tasks; -1: refused */
 	uint64_t map_bytes;
 	struct table_maps tables;
