@@ -36,6 +36,7 @@ work()
 	done
 }
 # few_copies TAKEN COPIES: less than one stack in a hundred was not walked where it was sampled
+# shellcheck disable=SC2317,SC2329
 few_copies()
 {
 	[ $(($2 * 100)) -lt "$1" ]
