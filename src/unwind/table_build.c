@@ -650,8 +650,9 @@ static int fill_pieces(struct build *build)
 		build->va = piece->start;
 		err = fill(build, SOURCE_EH_FRAME, piece->start, piece->limit);
 		count_to(build, piece->limit);
+		/* Who is in the system call of a signal trampoline stands behind its last byte. */
 		if (!err && (i + 1 == build->pieces.len || next->file_off - end > MAX_PADDING))
-			err = table_writer_row(build->writer, end, &no_rule);
+			err = table_writer_row(build->writer, end + (build->cfa == UNWIND_CFA_SIGNAL), &no_rule);
 	}
 	return err;
 }

@@ -244,36 +244,48 @@ static void last_function_ends_with_its_section(void **state)
 	elf_file_free(file);
 }
 
-/* nop; mov x8, #139; svc #0: as much as padding may be. The look-up is by the return address less one. */
+/* nop; mov x8, #139; svc #0: as much as padding may be. The look-up is by the return address less one, and by the
+ * address behind it once it is in the system call. */
 static void signal_trampoline_at_the_end_of_its_section_is_no_padding(void **state)
 {
 	static const uint32_t trampoline[] = {0xd503201f, 0xd2801168, 0xd4000001};
-	static const struct function functions[] = {{0, 0xff4, 16}, {0x1000, 0x100, 24}};
-	const struct image_symbol symbol = {.name = "__kernel_rt_sigreturn",
-					    .va = T + 0xff8,
-					    .type = STT_NOTYPE,
-					    .bind = STB_GLOBAL,
-					    .section = SECTION_TEXT,
-					    .is_dynamic = true};
-	struct elf_file *file;
-	struct frame frame;
-	struct built built;
+	static const struct {
+		uint64_t size; /* of the section: the next one begins at 0x1000 */
+		uint8_t behind;
+	} cases[] = {{0x1000, UNWIND_CFA_SP}, {0xf00, UNWIND_CFA_SIGNAL}};
 
 	(void)state;
-	frame_init(&frame, false);
-	frame.machine = EM_AARCH64;
-	put_functions(&frame, functions, LENGTH(functions));
-	memcpy(frame.image.bytes + IMAGE_TEXT_OFFSET + 0xff4, trampoline, sizeof(trampoline));
-	image_add_symbol(&frame.image, &symbol);
-	file = frame_file(&frame);
-	built = build(file, NULL, 0);
-	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0xff3).cfa, UNWIND_CFA_SP);
-	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0xff6).cfa, UNWIND_CFA_NONE);
-	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0xff7).cfa, UNWIND_CFA_SIGNAL);
-	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0xfff).cfa, UNWIND_CFA_SIGNAL);
-	assert_int_equal(rule_at(&built, IMAGE_TEXT_OFFSET + 0x1000).cfa, UNWIND_CFA_SP);
-	built_release(&built);
-	elf_file_free(file);
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		const uint64_t end = IMAGE_TEXT_OFFSET + cases[i].size;
+		const struct function functions[] = {{0, cases[i].size - 12, 16}, {0x1000, 0x100, 24}};
+		const struct image_symbol symbol = {.name = "__kernel_rt_sigreturn",
+						    .va = T + cases[i].size - 8,
+						    .type = STT_NOTYPE,
+						    .bind = STB_GLOBAL,
+						    .section = SECTION_TEXT,
+						    .is_dynamic = true};
+		struct elf_file *file;
+		struct frame frame;
+		struct built built;
+
+		frame_init(&frame, false);
+		frame.machine = EM_AARCH64;
+		image_shdr(&frame.image, SECTION_TEXT)->sh_size = cases[i].size;
+		put_functions(&frame, functions, LENGTH(functions));
+		memcpy(frame.image.bytes + end - sizeof(trampoline), trampoline, sizeof(trampoline));
+		image_add_symbol(&frame.image, &symbol);
+		file = frame_file(&frame);
+		built = build(file, NULL, 0);
+		assert_int_equal(rule_at(&built, end - 13).cfa, UNWIND_CFA_SP);
+		assert_int_equal(rule_at(&built, end - 10).cfa, UNWIND_CFA_NONE);
+		assert_int_equal(rule_at(&built, end - 9).cfa, UNWIND_CFA_SIGNAL);
+		assert_int_equal(rule_at(&built, end - 1).cfa, UNWIND_CFA_SIGNAL);
+		assert_int_equal(rule_at(&built, end).cfa, cases[i].behind);
+		if (cases[i].behind == UNWIND_CFA_SIGNAL)
+			assert_int_equal(rule_at(&built, end + 1).cfa, UNWIND_CFA_NONE);
+		built_release(&built);
+		elf_file_free(file);
+	}
 }
 
 /* As in files whose one segment holds everything that is only read. */
