@@ -183,10 +183,10 @@ static __always_inline __u32 rule_callers(struct scratch *scratch, const struct 
 	struct walk *walk = &scratch->walk;
 	__u64 fp;
 
-	if (rule->ra == UNWIND_RA_SAVED || rule->ra == UNWIND_RA_EXACT) {
+	if (rule->ra == UNWIND_RA_SAVED || (rule->ra == UNWIND_RA_EXACT && rule->ra_off)) {
 		if (window_read(window, cfa + (is_deref ? -8 : rule->ra_off), ret_ip))
 			return UNWIND_END_UNREADABLE_STACK;
-	} else if (rule->ra == UNWIND_RA_LINK) {
+	} else if (rule->ra == UNWIND_RA_LINK || rule->ra == UNWIND_RA_EXACT) {
 		if (!(walk->flags & WALK_LINK))
 			return UNWIND_END_REGISTER_UNKNOWN;
 		*ret_ip = walk->other;
@@ -203,7 +203,10 @@ static __always_inline __u32 rule_callers(struct scratch *scratch, const struct 
 	} else if (rule->fp == UNWIND_FP_LOST) {
 		walk->flags |= WALK_FP_LOST;
 	}
-#ifndef __TARGET_ARCH_arm64
+#ifdef __TARGET_ARCH_arm64
+	if (rule->ra == UNWIND_RA_EXACT && window_peek(window, cfa - UNWIND_ARM64_SAVED_LINK, &walk->other))
+		return UNWIND_END_UNREADABLE_STACK;
+#else
 	rule_bx(scratch, rule, cfa);
 #endif
 	return 0;
@@ -235,7 +238,7 @@ static __always_inline __u32 rule_step(struct scratch *scratch, const struct unw
 	if (walk->flags & WALK_REGISTERS_KNOWN)
 		flags |= WALK_REGISTERS_LEFT | (walk->flags & WALK_INTERRUPTED);
 	if (rule->ra == UNWIND_RA_EXACT)
-		flags |= WALK_EXACT;
+		flags |= WALK_EXACT | WALK_LINK;
 	walk->flags = flags;
 	return 0;
 }

@@ -46,8 +46,9 @@ static bool is_return_address_valid(const struct unwind_rule *rule, uint16_t mac
 {
 	switch (rule->ra) {
 	case UNWIND_RA_SAVED:
-	case UNWIND_RA_EXACT:
 		return true;
+	case UNWIND_RA_EXACT:
+		return rule->ra_off || machine == EM_AARCH64;
 	case UNWIND_RA_LINK:
 		return !rule->ra_off && machine == EM_AARCH64;
 	case UNWIND_RA_REGISTER:

@@ -224,6 +224,7 @@ static int read_frame_x86(struct go_rows *rows, uint64_t pc, struct frame *frame
 
 #define ARM64_STR_X30_PRE 0xf8000ffeu			      /* str x30, [sp, #imm9]!, imm9 in bits 12 … 20 */
 #define ARM64_STUR_X29 0xf81f83fdu			      /* stur x29, [sp, #-8] */
+#define ARM64_SUB_SP 0xd10003ffu			      /* sub sp, sp, #imm12, that in bits 10 … 21 */
 #define ARM64_SUB_X29 0xd10023fdu			      /* sub x29, sp, #8 */
 #define ARM64_STR_X30(rn) (0xf900001eu | (rn) << 5)	      /* str x30, [rn] */
 #define ARM64_STP_X29_X30_BELOW(rn) (0xa93ff81du | (rn) << 5) /* stp x29, x30, [rn, #-8] */
@@ -255,6 +256,22 @@ static bool match_prologue(const uint32_t words[4], uint64_t pc, struct frame *f
 		frame->saved = pc + 4, at++;
 	if (frame->saved != NEVER && *at == ARM64_SUB_X29)
 		frame->set = frame->saved + 4;
+	return true;
+}
+
+/* What a signal handler makes the interrupted code call saves x30 where its frame will end, and makes the frame then:
+ *     stur x30, [sp, #-frame]       stp x29, x30, [sp, #-frame - 8]
+ *     sub sp, sp, #frame            sub sp, sp, #frame
+ * pc is here:
+ *     stur x29, [sp, #-8] */
+static bool match_injected_prologue(const uint32_t words[4], uint64_t pc, struct frame *frame)
+{
+	if ((words[1] & 0xffc003ff) != ARM64_SUB_SP)
+		return false;
+	if (words[2] == ARM64_STUR_X29)
+		frame->saved = pc + 4;
+	else if ((words[0] & 0xffc07fff) == ARM64_STP_X29_X30_SP)
+		frame->saved = pc;
 	return true;
 }
 
@@ -312,7 +329,7 @@ static int read_frame_arm64(struct go_rows *rows, const struct go_function *func
 	frame->fp_off = -frame->bytes - 8;
 	if (kind == KIND_CROSSCALL)
 		return find_crosscall_frame(rows, function, pc, frame);
-	if (match_prologue(words, pc, frame))
+	if (match_prologue(words, pc, frame) || (kind == KIND_INJECTED && match_injected_prologue(words, pc, frame)))
 		frame->ra_saved = pc;
 	if (frame->set != NEVER && kind == KIND_SWITCHES)
 		err = find_reset(rows, function, frame);
@@ -374,18 +391,24 @@ static struct unwind_rule rule_x86(const struct frame *frame, enum kind kind, ui
 static struct unwind_rule rule_arm64(const struct frame *frame, enum kind kind, uint64_t pc, int32_t delta)
 {
 	struct unwind_rule rule = {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_LINK, .cfa_off = delta};
+	int32_t above = 0; /* between the function's frame and the caller's sp */
 
+	if (kind == KIND_INJECTED) {
+		above = UNWIND_ARM64_SAVED_LINK;
+		rule.ra = UNWIND_RA_EXACT;
+		rule.cfa_off += above;
+	}
 	if (!delta)
 		return rule;
 	if (frame->ra_saved == NEVER || frame->fp_off < -MAX_SAVED_DISTANCE)
 		return rule_of(UNWIND_CFA_UNSUPPORTED);
 	if (pc >= frame->ra_saved) {
-		rule.ra = UNWIND_RA_SAVED;
-		rule.ra_off = (int16_t)frame->ra_off;
+		rule.ra = kind == KIND_INJECTED ? UNWIND_RA_EXACT : UNWIND_RA_SAVED;
+		rule.ra_off = (int16_t)(frame->ra_off - above);
 	}
 	if (pc >= frame->saved) {
 		rule.fp = UNWIND_FP_SAVED;
-		rule.fp_off = (int16_t)frame->fp_off;
+		rule.fp_off = (int16_t)(frame->fp_off - above);
 	}
 	if (kind >= KIND_ALIGNS && pc >= frame->set) {
 		rule.cfa = kind == KIND_SWITCHES ? UNWIND_CFA_SWITCH : UNWIND_CFA_FP;
@@ -432,9 +455,6 @@ static int kind_of(struct go_rows *rows, const struct go_function *function, enu
 		kind = KIND_LOSES;
 	if (kind == KIND_COMMON && function->flags & GO_FUNCTION_TOP_FRAME)
 		kind = KIND_ROOT;
-	/* On arm64 the interrupted code has a link register of its own yet, and may need it. */
-	if (kind == KIND_INJECTED && rows->machine == EM_AARCH64)
-		kind = KIND_LOSES;
 	*ret = kind;
 	return 0;
 }

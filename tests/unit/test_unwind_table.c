@@ -64,6 +64,7 @@ static const struct {
 	{"link register", {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_LINK}, ARM},
 	{"link register with an offset", {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_LINK, .ra_off = -8}, NEITHER},
 	{"what was about to run", {.cfa = UNWIND_CFA_SP, .cfa_off = 16, .ra = UNWIND_RA_EXACT, .ra_off = -8}, BOTH},
+	{"… in the link register", {.cfa = UNWIND_CFA_SP, .cfa_off = 16, .ra = UNWIND_RA_EXACT}, ARM},
 	{"unknown return address", {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_COUNT}, NEITHER},
 
 	{"plt", {.cfa = UNWIND_CFA_PLT, .cfa_off = 11, .ra_off = -8}, X86},

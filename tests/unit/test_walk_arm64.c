@@ -94,6 +94,37 @@ static void a_signal_frame_gives_back_the_link_register(void **state)
 	assert_int_equal(scratch.walk.fp, at(700));
 }
 
+/* Go makes it look as if a leaf had called what it is preempted by: in x30, later at the lower end of that frame, is
+ * where it was; what it had in x30 itself lies above. */
+static void a_call_that_was_injected_gives_back_the_link_register(void **state)
+{
+	const struct unwind_rule entry = {.cfa = UNWIND_CFA_SP, .cfa_off = 16, .ra = UNWIND_RA_EXACT};
+	const struct unwind_rule within = {.cfa = UNWIND_CFA_SP, .cfa_off = 48, .ra = UNWIND_RA_EXACT, .ra_off = -48};
+	const struct text_row rows[] = {
+		{LEAF, entry}, {LEAF + 8, within}, {OUTER - 4, framed}, {OUTER, leaf}, {START, stop}};
+	const struct {
+		uint64_t ip;
+		size_t saved; /* index of the interrupted x30 */
+	} cases[] = {{ip(LEAF), 0}, {ip(LEAF + 12), 4}};
+
+	(void)state;
+	publish_rows(rows, 5);
+	publish_process();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		/* The instruction before OUTER is another function's. */
+		const uint64_t frames[] = {cases[i].ip, ip(OUTER), ip(START + 4)};
+
+		memset(stack, 0, sizeof(stack));
+		scratch.registers[UNWIND_ARM64_LR] = i ? 0x1234 : ip(OUTER);
+		stack[0] = ip(OUTER);
+		stack[cases[i].saved] = ip(START + 4);
+		walk_from(cases[i].ip, at(0), 0);
+		assert_frames(frames, 3, UNWIND_END_ROOT);
+		assert_false(frame_is_return(scratch.user_frames[1]));
+		assert_int_equal(scratch.walk.sp, at(cases[i].saved + 2));
+	}
+}
+
 static void the_leaf_of_frame_pointer_code_may_not_have_made_its_frame(void **state)
 {
 	static const struct {
@@ -130,6 +161,7 @@ int main(void)
 		WALK_TEST(the_link_register_is_the_leafs_alone),
 		WALK_TEST(authentication_codes_are_no_part_of_an_address),
 		WALK_TEST(a_signal_frame_gives_back_the_link_register),
+		WALK_TEST(a_call_that_was_injected_gives_back_the_link_register),
 		WALK_TEST(the_leaf_of_frame_pointer_code_may_not_have_made_its_frame),
 	};
 
