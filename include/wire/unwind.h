@@ -70,11 +70,10 @@ static inline __u32 unwind_place_offset(__u32 place)
 #define UNWIND_RA_SAVED 0    /* at CFA + ra_off */
 #define UNWIND_RA_REGISTER 1 /* in `reg`; only where all registers are known */
 #define UNWIND_RA_LINK 2     /* arm64: in x30, which is the frame's own in a leaf or an interrupted frame only */
-#define UNWIND_RA_EXACT                                                                                                \
-	3 /* at CFA + ra_off, and no return address: what is there was about to run. On arm64 it is in                 \
-	   * x30 where ra_off is 0, and its own x30 was saved at CFA - UNWIND_ARM64_SAVED_LINK. */
+#define UNWIND_RA_EXACT 3    /* at CFA + ra_off, and no return address: what is there was about to run; see below */
 #define UNWIND_RA_COUNT 4
 
+/* EXACT on arm64: where ra_off is 0 it is in x30; and what is there had this x30, saved so far below the CFA. */
 #define UNWIND_ARM64_SAVED_LINK 16
 
 /* x86-64, kinds SP and FP with a saved return address: what `reg` says of the caller's rbx. The dynamic linker's lazy
