@@ -37,19 +37,19 @@ static struct unwind_rule rule_at(const struct scan *scan, size_t place)
 /* The rule from a place on; returns where to look next. */
 static size_t next_rule(const struct scan *scan, size_t place, struct unwind_rule *rule)
 {
-	struct scan_insn insn;
 	size_t next, inside = place + 1;
+	uint8_t kept;
 
 	if (!scan->frame_of[place] && rule->cfa == UNWIND_CFA_NONE)
 		return inside;
-	next = scan_decode(scan, place, &insn);
+	next = scan_look(scan, place, &kept);
 	if (scan->frame_of[place]) {
 		*rule = rule_at(scan, place);
 		while (inside < next && inside < scan->places && !scan->frame_of[inside])
 			inside++;
 		return inside;
 	}
-	if (insn.is_padding) /* nobody is in there: no need for a row */
+	if (kept & INSN_PADDING) /* nobody is in there: no need for a row */
 		return next;
 	*rule = (struct unwind_rule){.cfa = UNWIND_CFA_NONE};
 	return inside;

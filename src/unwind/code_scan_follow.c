@@ -46,7 +46,7 @@ static uint16_t frame_behind(struct scan *scan, size_t place, const struct scan_
 {
 	struct scan_frame after;
 
-	if (scan_is_plain(scan, place))
+	if (scan_insn_keeps_frame(insn))
 		return scan->frame_of[place];
 	after = scan_frame_step(scan->machine, scan_frame_at(scan, place), insn, (uint32_t)place);
 	return scan_frame_number(scan, &after);

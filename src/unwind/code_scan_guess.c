@@ -86,7 +86,8 @@ static void try_path(struct scan *scan, struct trial *trial, struct path now)
 			trial->verdict = verdict;
 		if (verdict > LIKELY || insn.flow == SCAN_INDIRECT || insn.flow == SCAN_END)
 			return;
-		now.frame = scan_frame_step(scan->machine, &now.frame, &insn, (uint32_t)now.place);
+		if (!scan_insn_keeps_frame(&insn))
+			now.frame = scan_frame_step(scan->machine, &now.frame, &insn, (uint32_t)now.place);
 		if (insn.flow == SCAN_CALL && scan_never_returns(scan, now.place, &insn))
 			return;
 		now.is_behind_call |= insn.flow == SCAN_CALL;
@@ -142,14 +143,13 @@ static bool find_candidates(const struct scan *scan, size_t first, size_t limit,
 
 	ret->n = 0;
 	for (size_t place = first, next; place < limit; place = next) {
-		struct scan_insn insn;
+		uint8_t kept;
 
-		next = scan_decode(scan, place, &insn);
+		next = scan_look(scan, place, &kept);
 		if (!scan->frame_of[place])
-			has_gaps |= !insn.is_padding;
-		else if ((insn.flow == SCAN_CALL || insn.flow == SCAN_INDIRECT) &&
-			 scan_frame_at(scan, place)->kind == SCAN_FRAME_NORMAL)
-			add_candidate(ret, scan_frame_at(scan, place), insn.flow == SCAN_INDIRECT);
+			has_gaps |= !(kept & INSN_PADDING);
+		else if (kept & INSN_LEAVES && scan_frame_at(scan, place)->kind == SCAN_FRAME_NORMAL)
+			add_candidate(ret, scan_frame_at(scan, place), kept & INSN_ENDS);
 	}
 	return has_gaps;
 }
@@ -199,13 +199,15 @@ static const struct scan_frame *guess_case(struct scan *scan, size_t place, cons
 typedef const struct scan_frame *guess_function(struct scan *scan, size_t place, const struct candidates *candidates);
 
 /* What begins a frame of its own there is a function, and the frames of other functions are no candidates for it. */
-static void fill_gap(struct scan *scan, size_t place, const struct scan_insn *insn, const struct scan_frame *frame)
+static void fill_gap(struct scan *scan, size_t place, const struct scan_frame *frame)
 {
+	struct scan_insn insn;
+
 	if (!scan_arrive(scan, place, scan_frame_number(scan, frame), true))
 		return;
 	scan_follow_all(scan, place);
-	if (scan->frame_of[place] == FRAME_ENTRY &&
-	    (insn->is_landing || (insn->sp.source == SCAN_SP && insn->sp.add < 0)))
+	scan_decode(scan, place, &insn);
+	if (scan->frame_of[place] == FRAME_ENTRY && (insn.is_landing || (insn.sp.source == SCAN_SP && insn.sp.add < 0)))
 		scan->flags[place] |= START;
 }
 
@@ -219,17 +221,17 @@ static bool fill_function(struct scan *scan, size_t first, size_t limit, guess_f
 		return false;
 	for (size_t place = first, next; place < limit && scan->trial_steps && !scan->err; place = next) {
 		const struct scan_frame *frame = NULL;
-		struct scan_insn insn;
+		uint8_t kept;
 
-		next = scan_decode(scan, place, &insn);
-		if (is_head && !scan->frame_of[place] && !insn.is_padding)
+		next = scan_look(scan, place, &kept);
+		if (is_head && !scan->frame_of[place] && !(kept & INSN_PADDING))
 			frame = choose(scan, place, &candidates);
 		if (frame && scan->trial_steps) /* else the trial was cut short */
-			fill_gap(scan, place, &insn, frame);
+			fill_gap(scan, place, frame);
 		if (scan->frame_of[place])
 			is_head = true;
-		else if (!insn.is_padding)
-			is_head = insn.flow != SCAN_NEXT && insn.flow != SCAN_BRANCH && insn.flow != SCAN_CALL;
+		else if (!(kept & INSN_PADDING))
+			is_head = kept & INSN_ENDS;
 	}
 	return true;
 }

@@ -53,6 +53,13 @@ struct scan_insn {
 	struct scan_operand fp_saved, lr_saved; /* the address that they are written to: SCAN_SP, SCAN_FP or none */
 };
 
+/* Frames are the same before and behind it. */
+static inline bool scan_insn_keeps_frame(const struct scan_insn *insn)
+{
+	return insn->sp.source == SCAN_KEPT && insn->fp.source == SCAN_KEPT && insn->lr.source == SCAN_KEPT &&
+	       insn->fp_saved.source == SCAN_KEPT && insn->lr_saved.source == SCAN_KEPT;
+}
+
 struct scan_machine {
 	unsigned int shift; /* instructions begin at multiples of 1 << shift */
 	int32_t entry_sp;   /* CFA - sp at the first instruction of a function */

@@ -16,6 +16,13 @@
 #define GUESSED 0x40  /* its frame was guessed, or follows from a guess */
 #define RETURNED 0x80 /* fp was cleared here in a function that returns: it is no thread's first */
 
+/* Of an instruction. */
+#define INSN_LENGTH 0x0f
+#define INSN_PLAIN 0x10	  /* goes to the next one and leaves frames alone: this and the length are all there is */
+#define INSN_PADDING 0x20 /* nop, int3 */
+#define INSN_LEAVES 0x40  /* a call or indirect jump */
+#define INSN_ENDS 0x80	  /* does not go on to the next one, but for a call */
+
 enum frame_number {
 	NOT_REACHED,
 	FRAME_LOST,
@@ -40,7 +47,7 @@ struct scan {
 	size_t places;	    /* region->n >> machine->shift */
 	uint16_t *frame_of; /* number of the frame of each place */
 	uint8_t *flags;
-	uint8_t *plain;		   /* length of the instruction at each place that was decoded, if it is plain */
+	uint8_t *insns;		   /* what is kept of the instruction at each place that was decoded: INSN_* */
 	struct frame_vec frames;   /* by number */
 	struct map numbers;	   /* of frames */
 	struct map callees;	   /* struct callee by address */
@@ -58,11 +65,8 @@ void scan_release(struct scan *scan);
 
 /* The instruction at a place; returns the place behind it, the next one when there is none. */
 size_t scan_decode(const struct scan *scan, size_t place, struct scan_insn *ret);
-/* true for a place that was decoded to an instruction that goes to the next one and leaves frames alone. */
-static inline bool scan_is_plain(const struct scan *scan, size_t place)
-{
-	return scan->plain[place];
-}
+/* The same of what is kept, 0: there is none, or none that the decoder knows. */
+size_t scan_look(const struct scan *scan, size_t place, uint8_t *ret);
 /* Where a branch or call leads to; false when that is outside the region. */
 bool scan_find_target(const struct scan *scan, size_t place, const struct scan_insn *insn, size_t *ret);
 uint64_t scan_address(const struct scan *scan, size_t place);

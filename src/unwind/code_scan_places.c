@@ -10,24 +10,46 @@
 #define MAX_CALLEES (1u << 17)	    /* what is beyond returns */
 #define MAX_PADDING 64		    /* bytes */
 
-static bool is_plain(const struct scan_insn *insn)
+static uint8_t kept_of(const struct scan_insn *insn)
 {
-	return insn->length && insn->flow == SCAN_NEXT && !insn->is_padding && !insn->is_landing &&
-	       !insn->is_sigreturn && insn->sp.source == SCAN_KEPT && insn->fp.source == SCAN_KEPT &&
-	       insn->lr.source == SCAN_KEPT && insn->fp_saved.source == SCAN_KEPT && insn->lr_saved.source == SCAN_KEPT;
+	unsigned int kept = insn->length;
+
+	if (!insn->length || insn->length > INSN_LENGTH)
+		return 0;
+	if (insn->flow == SCAN_NEXT && !insn->is_padding && !insn->is_landing && !insn->is_sigreturn &&
+	    scan_insn_keeps_frame(insn))
+		kept |= INSN_PLAIN;
+	if (insn->is_padding)
+		kept |= INSN_PADDING;
+	if (insn->flow == SCAN_CALL || insn->flow == SCAN_INDIRECT)
+		kept |= INSN_LEAVES;
+	if (insn->flow != SCAN_NEXT && insn->flow != SCAN_BRANCH && insn->flow != SCAN_CALL)
+		kept |= INSN_ENDS;
+	return (uint8_t)kept;
 }
 
 /* Each place is looked at many times, and most instructions are plain. */
 size_t scan_decode(const struct scan *scan, size_t place, struct scan_insn *ret)
 {
-	if (scan_is_plain(scan, place)) {
-		*ret = (struct scan_insn){.length = scan->plain[place]};
+	uint8_t *kept = &scan->insns[place];
+
+	if (*kept & INSN_PLAIN) {
+		*ret = (struct scan_insn){.length = *kept & INSN_LENGTH};
 	} else {
 		scan->machine->decode(scan->region->bytes, scan->region->n, place << scan->machine->shift, ret);
-		if (is_plain(ret))
-			scan->plain[place] = (uint8_t)ret->length;
+		*kept = kept_of(ret);
 	}
 	return place + (ret->length ? ret->length >> scan->machine->shift : 1);
+}
+
+size_t scan_look(const struct scan *scan, size_t place, uint8_t *ret)
+{
+	struct scan_insn insn;
+
+	if (!scan->insns[place])
+		scan_decode(scan, place, &insn);
+	*ret = scan->insns[place];
+	return place + (*ret ? (*ret & INSN_LENGTH) >> scan->machine->shift : 1);
 }
 
 bool scan_find_target(const struct scan *scan, size_t place, const struct scan_insn *insn, size_t *ret)
@@ -50,10 +72,10 @@ size_t scan_skip_padding(const struct scan *scan, size_t place)
 	size_t limit = place + (MAX_PADDING >> scan->machine->shift);
 
 	while (place < scan->places && place < limit && !scan_is_start(scan, place)) {
-		struct scan_insn insn;
-		size_t next = scan_decode(scan, place, &insn);
+		uint8_t kept;
+		size_t next = scan_look(scan, place, &kept);
 
-		if (!insn.is_padding)
+		if (!(kept & INSN_PADDING))
 			break;
 		place = next;
 	}
@@ -107,8 +129,8 @@ int scan_init(struct scan *scan)
 	map_init(&scan->callees, sizeof(uint64_t), sizeof(struct callee), MAX_CALLEES);
 	scan->frame_of = calloc(scan->places, sizeof(*scan->frame_of));
 	scan->flags = calloc(scan->places, sizeof(*scan->flags));
-	scan->plain = calloc(scan->places, sizeof(*scan->plain));
-	if (!scan->frame_of || !scan->flags || !scan->plain)
+	scan->insns = calloc(scan->places, sizeof(*scan->insns));
+	if (!scan->frame_of || !scan->flags || !scan->insns)
 		return -ENOMEM;
 	for (size_t i = 0; i < sizeof(frames) / sizeof(*frames) && !scan->err; i++)
 		scan_frame_number(scan, &frames[i]);
@@ -119,7 +141,7 @@ void scan_release(struct scan *scan)
 {
 	free(scan->frame_of);
 	free(scan->flags);
-	free(scan->plain);
+	free(scan->insns);
 	vec_release(&scan->frames);
 	vec_release(&scan->branches);
 	vec_release(&scan->calls);

@@ -750,7 +750,8 @@ static void decode(const uint8_t *bytes, size_t n, size_t at, struct scan_insn *
 		describe_0f(&in, ret);
 	if (in.is_16_bit && ret->sp.source == SCAN_SP) /* push and pop of two bytes */
 		ret->sp.source = SCAN_UNKNOWN;
-	ret->is_sigreturn = is_sigreturn(bytes + at, n - at);
+	if (in.map == 1 && (in.opcode == 0xb8 || in.opcode == 0xc7)) /* mov */
+		ret->is_sigreturn = is_sigreturn(bytes + at, n - at);
 }
 
 const struct scan_machine code_scan_x86 = {

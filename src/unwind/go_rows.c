@@ -51,10 +51,13 @@ enum kind {
 	KIND_LOSES,	/* sets sp, and what it was cannot be known */
 };
 
-static const struct {
+struct special {
 	const char *name;
 	enum kind kind;
-} special[] = {
+};
+
+/* In order. */
+static const struct special special[] = {
 	{"_rt0_amd64", KIND_ROOT},
 	{"_rt0_amd64_linux", KIND_ROOT},
 	{"_rt0_arm64", KIND_ROOT},
@@ -432,19 +435,24 @@ static struct unwind_rule rule_at(const struct go_rows *rows, const struct frame
 
 /* --- functions ---------------------------------------------------------------------------------------------------- */
 
+static int compare_name(const void *name, const void *entry)
+{
+	return strcmp(name, ((const struct special *)entry)->name);
+}
+
 static int kind_of(struct go_rows *rows, const struct go_function *function, enum kind *ret)
 {
 	enum go_layout layout = gopclntab_layout(rows->table);
+	const struct special *found;
 	enum kind kind = KIND_COMMON;
 	char name[MAX_NAME];
 	int err = gopclntab_name(rows->table, function, name, sizeof(name));
 
 	if (err)
 		return err;
-	if (name[0] == '_' || name[0] == 'c' || name[0] == 'g' || name[0] == 'r' || name[0] == 't')
-		for (size_t i = 0; i < sizeof(special) / sizeof(*special) && kind == KIND_COMMON; i++)
-			if (strcmp(special[i].name, name) == 0)
-				kind = special[i].kind;
+	found = bsearch(name, special, sizeof(special) / sizeof(*special), sizeof(*special), compare_name);
+	if (found)
+		kind = found->kind;
 	/* Compiled functions that call one with another calling convention have its name. */
 	if (kind >= KIND_ALIGNS && layout >= GO_LAYOUT_1_18 && !(function->flags & GO_FUNCTION_ASSEMBLY))
 		kind = KIND_COMMON;
