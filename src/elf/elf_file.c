@@ -442,9 +442,18 @@ static void digest_headers(const struct elf_file *file, SHA2_CTX *sha)
 	}
 }
 
+/* What names and unwind tables are made of. */
 static bool is_digested(const struct elf_section *section)
 {
-	return section->type == SHT_SYMTAB || section->type == SHT_DYNSYM || strcmp(section->name, ".eh_frame") == 0;
+	static const char *const names[] = {".eh_frame",  ".debug_frame", ".gopclntab", ".data.rel.ro.gopclntab",
+					    ".go.module", ".data.rel.ro"};
+
+	if (section->type == SHT_SYMTAB || section->type == SHT_DYNSYM)
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(section->name, names[i]) == 0)
+			return true;
+	return false;
 }
 
 int elf_file_digest(const struct elf_file *file, uint8_t to[ELF_DIGEST_BYTES])
@@ -452,6 +461,8 @@ int elf_file_digest(const struct elf_file *file, uint8_t to[ELF_DIGEST_BYTES])
 	uint64_t total = 0;
 	SHA2_CTX sha;
 
+	if (!file->n_sections)
+		return -ENOTSUP;
 	SHA256Init(&sha);
 	digest_headers(file, &sha);
 	for (size_t i = 0; i < file->n_sections; i++) {

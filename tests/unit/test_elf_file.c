@@ -375,6 +375,39 @@ static void digest_follows_headers_and_symbols(void **state)
 	}
 }
 
+static void digest_follows_what_rules_and_go_names_are_made_of(void **state)
+{
+	static const struct {
+		const char *name; /* of a section */
+		bool changes;
+	} cases[] = {
+		{".eh_frame", true},	{".debug_frame", true}, {".gopclntab", true}, {".data.rel.ro.gopclntab", true},
+		{".data.rel.ro", true}, {".go.module", true},	{".data", false},
+	};
+	uint8_t before[ELF_DIGEST_BYTES], after[ELF_DIGEST_BYTES];
+	struct elf_image image;
+	struct elf_file *file;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Elf64_Shdr *data;
+
+		image_init(&image);
+		data = image_shdr(&image, SECTION_DATA);
+		image_section(&image, SECTION_DATA, cases[i].name, *data);
+		digest_of(&image, before);
+		image.bytes[data->sh_offset + 100] ^= 1;
+		digest_of(&image, after);
+		if (!memcmp(before, after, sizeof(before)) == cases[i].changes)
+			fail_msg("%s: digest %s", cases[i].name, cases[i].changes ? "unchanged" : "changed");
+	}
+	image_init(&image);
+	image_ehdr(&image)->e_shnum = image_ehdr(&image)->e_shoff = image_ehdr(&image)->e_shstrndx = 0;
+	file = open_image(&image);
+	assert_int_equal(elf_file_digest(file, before), -ENOTSUP);
+	elf_file_free(file);
+}
+
 static void what_is_no_regular_file_is_refused(void **state)
 {
 	struct elf_file *file = NULL;
@@ -427,6 +460,7 @@ int main(void)
 		cmocka_unit_test(unreadable_section_names_are_empty),
 		cmocka_unit_test(offset_becomes_address_through_executable_segments_only),
 		cmocka_unit_test(digest_follows_headers_and_symbols),
+		cmocka_unit_test(digest_follows_what_rules_and_go_names_are_made_of),
 		cmocka_unit_test(what_is_no_regular_file_is_refused),
 		cmocka_unit_test(own_program_has_the_build_id_that_readelf_prints),
 	};
