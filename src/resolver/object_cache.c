@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*  by_id          objects                      images
  *
- *  7 ────► { mapping's identity, path, ─┬────► { elf_file, symtab, digest } one a distinct file
+ *  7 ────► { mapping's identity, path, ─┬────► { elf_file, names, digest } one a distinct file
  *  9 ────► {                       "  ──┘
  *  12 ───► { …, err: -ESTALE }
  *
@@ -25,8 +25,8 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
-#include "elf/symtab.h"
 #include "symbol/demangle.h"
+#include "symbol/file_names.h"
 #include "symbol/vdso.h"
 #include "unwind/table_build.h"
 
@@ -40,7 +40,7 @@ struct build_id {
 struct image {
 	unsigned int refs;
 	struct elf_file *file;
-	struct symtab *symtab;
+	struct file_names *names; /* NULL: nobody asked yet */
 	struct build_id build_id;
 	uint64_t dev, ino, size;
 	struct timespec mtime;
@@ -80,7 +80,7 @@ static void image_free(struct image *image)
 {
 	if (!image)
 		return;
-	symtab_free(image->symtab);
+	file_names_free(image->names);
 	elf_file_free(image->file);
 	free(image);
 }
@@ -379,15 +379,15 @@ int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_sy
 		return -ENOENT;
 	if (!open_image(cache, object) && object->state == OBJECT_ADDED) {
 		remove_unparsed(cache, object);
-		is_first = !object->image->symtab;
+		is_first = !object->image->names;
 		if (is_first)
-			object->err = symtab_new(object->image->file, &object->image->symtab);
+			object->err = file_names_new(object->image->file, &object->image->names);
 		object->state = object->err ? OBJECT_UNNAMED : OBJECT_NAMED;
 	}
 	if (object->err)
 		return object->err;
-	*ret_symbols = symtab_count(object->image->symtab);
-	*ret_index_bytes = is_first ? symtab_memory_bytes(object->image->symtab) : 0;
+	*ret_symbols = file_names_count(object->image->names);
+	*ret_index_bytes = is_first ? file_names_memory_bytes(object->image->names) : 0;
 	return 0;
 }
 
@@ -444,18 +444,15 @@ void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_of
 	const struct object *object = find_object(cache, id);
 	const struct image *image = object ? object->image : NULL;
 	uint64_t offset = file_off - (is_return && file_off);
-	struct symbol symbol;
 
 	ret->name[0] = ret->system_name[0] = ret->file[0] = '\0';
 	ret->elf_va = ret->symbol_va = 0;
 	ret->is_named = 0;
 	if (image && !elf_file_offset_to_va(image->file, offset, &ret->elf_va)) {
 		offset = ret->elf_va;
-		if (image->symtab &&
-		    !symtab_find(image->symtab, ret->elf_va, &symbol, ret->system_name, sizeof(ret->system_name)) &&
-		    ret->system_name[0]) {
+		if (image->names && !file_names_find(image->names, ret->elf_va, &ret->symbol_va, ret->system_name,
+						     sizeof(ret->system_name))) {
 			demangle(ret->system_name, ret->name, sizeof(ret->name));
-			ret->symbol_va = symbol.elf_va;
 			ret->is_named = 1;
 			return;
 		}
@@ -492,6 +489,6 @@ size_t object_cache_memory_bytes(const struct object_cache *cache)
 
 	for (size_t i = 0; i < cache->images.len; i++)
 		bytes += sizeof(struct image) + elf_file_memory_bytes(cache->images.items[i]->file) +
-			 (cache->images.items[i]->symtab ? symtab_memory_bytes(cache->images.items[i]->symtab) : 0);
+			 (cache->images.items[i]->names ? file_names_memory_bytes(cache->images.items[i]->names) : 0);
 	return bytes;
 }

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <errno.h>
+
+#include "go_image.h"
+#include "symbol/file_names.h"
+
+#define T IMAGE_TEXT
+
+struct found {
+	int err;
+	uint64_t start;
+	char name[64];
+};
+
+static struct found find(const struct file_names *names, uint64_t elf_va)
+{
+	struct found found = {.name = "?"};
+
+	found.err = file_names_find(names, elf_va, &found.start, found.name, sizeof(found.name));
+	return found;
+}
+
+#define assert_found(names, elf_va, expected_start, expected_name)                                                     \
+	do {                                                                                                           \
+		struct found found_ = find(names, elf_va);                                                             \
+		assert_int_equal(found_.err, 0);                                                                       \
+		assert_int_equal(found_.start, expected_start);                                                        \
+		assert_string_equal(found_.name, expected_name);                                                       \
+	} while (0)
+
+static const struct go_image_function functions[] = {
+	{"main.main", 0, NULL, 0, 0},
+	{"main.Map[...]", 0x40, NULL, 0, 0},
+	{"", 0x80, NULL, 0, 0},
+};
+
+/* The code of C that a Go program is linked with lies behind that of Go. */
+static const struct image_symbol symbols[] = {
+	{"main.main.abi0", T, 0x40, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 0},
+	{"unnamed_for_go", T + 0x80, 0x40, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 0},
+	{"in_c", T + 0x100, 0x20, STT_FUNC, STB_LOCAL, SECTION_TEXT, 0},
+};
+
+static void init(struct go_image *image)
+{
+	go_image_init(image, EM_X86_64, GO_LAYOUT_1_20, functions, 3, 0xc0);
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
+		image_add_symbol(&image->elf, &symbols[i]);
+}
+
+static void go_names_come_first(void **state)
+{
+	struct go_image image;
+	struct file_names *names;
+	struct elf_file *file;
+
+	(void)state;
+	init(&image);
+	file = go_image_open(&image);
+	assert_int_equal(file_names_new(file, &names), 0);
+	assert_int_equal(file_names_count(names), 3 + 3);
+	assert_true(file_names_memory_bytes(names) > 0);
+	assert_found(names, T + 0x3f, T, "main.main");
+	assert_found(names, T + 0x40, T + 0x40, "main.Map[...]");
+	assert_found(names, T + 0x80, T + 0x80, "unnamed_for_go");
+	assert_found(names, T + 0x11f, T + 0x100, "in_c");
+	assert_int_equal(find(names, T + 0x120).err, -ENOENT);
+	file_names_free(names);
+	elf_file_free(file);
+}
+
+static void stripped_go_program_has_names(void **state)
+{
+	struct go_image image;
+	struct file_names *names;
+	struct elf_file *file;
+
+	(void)state;
+	go_image_init(&image, EM_X86_64, GO_LAYOUT_1_20, functions, 3, 0xc0);
+	image_shdr(&image.elf, SECTION_SYMTAB)->sh_type = SHT_NULL;
+	image_shdr(&image.elf, SECTION_DYNSYM)->sh_type = SHT_NULL;
+	file = go_image_open(&image);
+	assert_int_equal(file_names_new(file, &names), 0);
+	assert_found(names, T + 0x20, T, "main.main");
+	assert_int_equal(find(names, T + 0x100).err, -ENOENT);
+	assert_int_equal(find(names, 0).err, -ENOENT);
+	file_names_free(names);
+	elf_file_free(file);
+}
+
+/* One function's record points nowhere: it costs itself, and the symbol table may help. */
+static void broken_go_function_has_its_symbol(void **state)
+{
+	struct go_image image;
+	struct file_names *names;
+	struct elf_file *file;
+
+	(void)state;
+	init(&image);
+	go_put(&image, GO_FUNCTAB + 4, 0x7fffffff, 4);
+	file = go_image_open(&image);
+	assert_int_equal(file_names_new(file, &names), 0);
+	assert_found(names, T, T, "main.main.abi0");
+	assert_found(names, T + 0x40, T + 0x40, "main.Map[...]");
+	file_names_free(names);
+	elf_file_free(file);
+}
+
+static void other_programs_have_their_symbols(void **state)
+{
+	struct elf_image image;
+	struct file_names *names;
+	struct elf_file *file;
+
+	(void)state;
+	image_init(&image);
+	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
+	assert_int_equal(file_names_new(file, &names), 0);
+	assert_int_equal(file_names_count(names), 0);
+	assert_int_equal(find(names, T).err, -ENOENT);
+	file_names_free(names);
+	elf_file_free(file);
+	image_add_symbol(&image, &symbols[2]);
+	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
+	assert_int_equal(file_names_new(file, &names), 0);
+	assert_found(names, T + 0x100, T + 0x100, "in_c");
+	file_names_free(names);
+	elf_file_free(file);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(go_names_come_first),
+		cmocka_unit_test(stripped_go_program_has_names),
+		cmocka_unit_test(broken_go_function_has_its_symbol),
+		cmocka_unit_test(other_programs_have_their_symbols),
+	};
+
+	return cmocka_run_group_tests_name("file_names", tests, NULL, NULL);
+}
