@@ -124,10 +124,18 @@ static void compare_one(struct gopclntab *table, const struct row_vec *rows, Dwa
 		figures->apart++;
 		return;
 	} else {
+		bool is_injected = is_arm64 && row->rule.ra == UNWIND_RA_EXACT;
+
+		/* The linker does not know that above its frame lies what the signal handler pushed. */
+		if (is_injected) {
+			cfa += UNWIND_ARM64_SAVED_LINK;
+			ra -= ra ? UNWIND_ARM64_SAVED_LINK : 0;
+		}
 		is_same = row->rule.cfa_off == cfa;
 		/* Where assembly moves sp in a frame the linker tells another place for it. */
 		if (is_arm64 && !(function.flags & GO_FUNCTION_ASSEMBLY))
-			is_same &= row->rule.ra == (ra ? UNWIND_RA_SAVED : UNWIND_RA_LINK) && row->rule.ra_off == ra;
+			is_same &= (is_injected || row->rule.ra == (ra ? UNWIND_RA_SAVED : UNWIND_RA_LINK)) &&
+				   row->rule.ra_off == ra;
 	}
 	figures->compared++;
 	if (is_same)
