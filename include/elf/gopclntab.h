@@ -34,6 +34,17 @@ struct go_function {
 	uint32_t name;	       /* where it lies in the table of names */
 	uint32_t pcsp;	       /* the pc-value table of sp's distance from its place at the entry; 0: none */
 	uint8_t flags;
+	uint64_t record; /* where its record is, from the table's start */
+};
+
+#define GOPCLNTAB_MAX_LINES 64
+
+/* A place in the source. */
+struct go_line {
+	uint32_t name;	     /* of the function, as in struct go_function */
+	uint64_t file;	     /* where its name lies, from the table's start */
+	uint32_t line;	     /* 0: unknown */
+	uint32_t start_line; /* of the function; 0: unknown, as always before Go 1.20 */
 };
 
 /* Finds the table by its section (".gopclntab", ".data.rel.ro.gopclntab"), else by its magic number in .data.rel.ro of
@@ -57,6 +68,15 @@ int gopclntab_find(struct gopclntab *table, uint64_t elf_va, size_t *ret_index);
 int gopclntab_function(struct gopclntab *table, size_t index, struct go_function *ret);
 /* NUL-terminated, cut at size - 1. -EBADMSG, -EIO. */
 int gopclntab_name(struct gopclntab *table, const struct go_function *function, char *name, size_t size);
+
+/* The places in the source that the address of the function stands for, innermost first: a call that was inlined, the
+ * one that it was inlined into …, the function itself. At most `max`, *ret_n of them. -ENOTSUP: before Go 1.16, or what
+ * was inlined is nowhere to be found (Go 1.18 to 1.25, linked as PIE by another linker); -EBADMSG; -EIO. */
+int gopclntab_lines(struct gopclntab *table, const struct go_function *function, uint64_t elf_va, struct go_line *lines,
+		    size_t max, size_t *ret_n);
+/* The names of a line's function and file, NUL-terminated, cut at size - 1. -EBADMSG, -EIO. */
+int gopclntab_line_name(struct gopclntab *table, const struct go_line *line, char *name, size_t size);
+int gopclntab_line_file(struct gopclntab *table, const struct go_line *line, char *file, size_t size);
 
 /* Steps through a pc-value table of a function. */
 struct go_values {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table, with offsets from its start (those in brackets are not read here):
+/* The table, with offsets from its start (what is in brackets is not read here):
  *
  *     header       magic, 0, 0, quantum, size of a pointer; then words: number of functions, [of files], since 1.18 the
  *                  address of the code (0 since 1.26), offsets of the parts
  *     names        NUL-terminated
- *     [files]
+ *     units        for each compilation unit the offsets of the names of its files
+ *     files        their names, NUL-terminated
  *     pctab        pc-value tables, shared by functions that have the same
  *     functab      {entry, offset of the record} for each function, sorted; then the end of the last one
  *     records      {entry, name, args, deferreturn, pcsp, [pcfile, pcln, npcdata, …], flags}
@@ -23,6 +24,7 @@
 #include "base/io.h"
 #include "elf/elf_file.h"
 #include "elf/file_pages.h"
+#include "gopclntab_internal.h"
 
 #define PAGES 64
 #define HEADER_TEXT 24
@@ -46,40 +48,21 @@ enum { MINPC, MAXPC, TEXT, MODULE_WORDS };
 #define MAGIC_1_18 0xfffffff0u
 #define MAGIC_1_20 0xfffffff1u
 
-struct gopclntab {
-	const struct elf_file *file;
-	struct file_pages *pages;
-	enum go_layout layout;
-	uint8_t quantum;
-	uint64_t offset, size; /* of the table, or of what is left of the section that holds it */
-	uint64_t va;
-	uint64_t names, pctab, functab, records; /* from its start */
-	size_t n;
-	uint64_t text;		   /* what entries count from; 0 until Go 1.17 */
-	uint64_t start, limit;	   /* elf_va */
-	uint64_t first_entry, end; /* as the table has them */
-};
-
-static int read_table(const struct gopclntab *table, uint64_t at, void *to, size_t n)
+int gopclntab_read(const struct gopclntab *table, uint64_t at, void *to, size_t n)
 {
 	if (at > table->size || n > table->size - at)
 		return -EBADMSG;
 	return file_pages_read(table->pages, table->offset + at, to, n);
 }
 
-static unsigned int entry_bytes(const struct gopclntab *table)
-{
-	return table->layout < GO_LAYOUT_1_18 ? 8 : 4;
-}
-
 /* The entry of function number `index`, as it is; that of number n is the end of the last one. */
 static int read_entry(const struct gopclntab *table, size_t index, uint64_t *ret_entry, uint64_t *ret_record)
 {
-	unsigned int bytes = entry_bytes(table);
+	unsigned int bytes = gopclntab_entry_bytes(table);
 	uint8_t pair[16];
 	struct cursor cursor;
 	size_t n = index < table->n ? 2 * bytes : bytes;
-	int err = read_table(table, table->functab + (uint64_t)index * 2 * bytes, pair, n);
+	int err = gopclntab_read(table, table->functab + (uint64_t)index * 2 * bytes, pair, n);
 
 	if (err)
 		return err;
@@ -135,7 +118,7 @@ static int read_header(struct gopclntab *table)
 	size_t n = table->size < sizeof(bytes) ? table->size : sizeof(bytes);
 	struct cursor cursor;
 	uint64_t count;
-	int err = read_table(table, 0, bytes, n);
+	int err = gopclntab_read(table, 0, bytes, n);
 
 	if (err)
 		return err;
@@ -144,7 +127,7 @@ static int read_header(struct gopclntab *table)
 	cursor_init(&cursor, bytes, sizeof(bytes));
 	cursor_skip(&cursor, 8);
 	count = cursor_u64(&cursor);
-	table->names = table->pctab = table->records = table->text = 0;
+	table->names = table->units = table->files = table->pctab = table->records = table->text = 0;
 	if (!count || count > GOPCLNTAB_MAX_FUNCTIONS)
 		return -EBADMSG;
 	table->n = count;
@@ -155,7 +138,8 @@ static int read_header(struct gopclntab *table)
 		if (table->layout >= GO_LAYOUT_1_18)
 			table->text = cursor_u64(&cursor);
 		table->names = cursor_u64(&cursor);
-		cursor_skip(&cursor, 16); /* compilation units, files */
+		table->units = cursor_u64(&cursor);
+		table->files = cursor_u64(&cursor);
 		table->pctab = cursor_u64(&cursor);
 		table->functab = cursor_u64(&cursor);
 		table->records = table->functab;
@@ -463,7 +447,7 @@ static size_t flags_offset(const struct gopclntab *table)
 	static const uint8_t words[] = {
 		[GO_LAYOUT_1_2] = 7, [GO_LAYOUT_1_16] = 8, [GO_LAYOUT_1_18] = 8, [GO_LAYOUT_1_20] = 9};
 
-	return entry_bytes(table) + words[table->layout] * 4u + 1;
+	return gopclntab_entry_bytes(table) + words[table->layout] * 4u + 1;
 }
 
 int gopclntab_function(struct gopclntab *table, size_t index, struct go_function *ret)
@@ -484,25 +468,25 @@ int gopclntab_function(struct gopclntab *table, size_t index, struct go_function
 		     !checked_add(table->records, record, &record)))
 		err = -EBADMSG;
 	if (!err)
-		err = read_table(table, record, bytes, n);
+		err = gopclntab_read(table, record, bytes, n);
 	if (err)
 		return err;
 	cursor_init(&cursor, bytes, n);
-	if ((entry_bytes(table) == 8 ? cursor_u64(&cursor) : cursor_u32(&cursor)) != entry)
+	if ((gopclntab_entry_bytes(table) == 8 ? cursor_u64(&cursor) : cursor_u32(&cursor)) != entry)
 		return -EBADMSG;
 	function.start = table->text + entry;
 	function.limit = table->text + limit;
 	function.name = cursor_u32(&cursor);
 	cursor_skip(&cursor, 8);
 	function.pcsp = cursor_u32(&cursor);
+	function.record = record;
 	function.flags = table->layout == GO_LAYOUT_1_2 ? 0 : bytes[n - 1];
 	*ret = function;
 	return 0;
 }
 
-int gopclntab_name(struct gopclntab *table, const struct go_function *function, char *name, size_t size)
+int gopclntab_text(const struct gopclntab *table, uint64_t at, char *to, size_t size)
 {
-	uint64_t at = table->names + function->name;
 	size_t done = 0;
 
 	if (!size)
@@ -515,16 +499,21 @@ int gopclntab_name(struct gopclntab *table, const struct go_function *function, 
 			return -EBADMSG;
 		if (n > table->size - at)
 			n = table->size - at;
-		err = read_table(table, at, name + done, n);
+		err = gopclntab_read(table, at, to + done, n);
 		if (err)
 			return err;
-		if (memchr(name + done, '\0', n))
+		if (memchr(to + done, '\0', n))
 			return 0;
 		done += n;
 		at += n;
 	}
-	name[done] = '\0';
+	to[done] = '\0';
 	return 0;
+}
+
+int gopclntab_name(struct gopclntab *table, const struct go_function *function, char *name, size_t size)
+{
+	return gopclntab_text(table, table->names + function->name, name, size);
 }
 
 /* --- pc-value tables ---------------------------------------------------------------------------------------------- */
@@ -550,7 +539,7 @@ static int read_piece(struct go_values *values)
 	const struct gopclntab *table = values->table;
 	uint64_t left = values->at < table->size ? table->size - values->at : 0;
 	size_t n = left < sizeof(values->piece) ? left : sizeof(values->piece);
-	int err = n ? read_table(table, values->at, values->piece, n) : -EBADMSG;
+	int err = n ? gopclntab_read(table, values->at, values->piece, n) : -EBADMSG;
 
 	if (err)
 		return err;

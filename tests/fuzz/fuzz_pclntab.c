@@ -106,8 +106,9 @@ static void read_functions(struct gopclntab *table, size_t bytes)
 		struct go_values values;
 		uint64_t pc, next;
 		int32_t value;
+		struct go_line lines[GOPCLNTAB_MAX_LINES];
 		char name[100];
-		size_t index;
+		size_t index, n;
 
 		if (gopclntab_function(table, i, &function))
 			continue;
@@ -115,6 +116,11 @@ static void read_functions(struct gopclntab *table, size_t bytes)
 		check(!gopclntab_find(table, function.start, &index) && index < gopclntab_count(table));
 		if (!gopclntab_name(table, &function, name, sizeof(name)))
 			check(strnlen(name, sizeof(name)) < sizeof(name));
+		if (!gopclntab_lines(table, &function, function.start, lines, GOPCLNTAB_MAX_LINES, &n))
+			check(n && n <= GOPCLNTAB_MAX_LINES && lines[n - 1].name == function.name);
+		for (size_t line = 0; line < n; line++)
+			if (!gopclntab_line_file(table, &lines[line], name, sizeof(name)))
+				check(strnlen(name, sizeof(name)) < sizeof(name));
 		go_values_init(&values, table, &function, function.pcsp);
 		for (pc = function.start; go_values_next(&values, &next, &value) > 0; pc = next)
 			check(next > pc && next <= function.limit);

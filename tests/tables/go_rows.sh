@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The rows of real Go programs, against .debug_frame and against what they are seen to do; names against debug/gosym.
+# The rows of real Go programs, against .debug_frame and against what they are seen to do; names against debug/gosym;
+# lines and inlined calls against their DWARF.
 # Prints "ok NAME" lines.
 #
 #   TABLE_PROGRAMS   the folder of the built programs
@@ -57,6 +58,26 @@ same_names()
 		diff "$T/names.a" "$T/names.b" >&2 && wc -l <"$T/names.a"
 }
 
+same_lines()
+{
+	"$TABLE_PROGRAMS/go_lines" "$1" $PCS >"$T/lines.a" && "$TABLE_PROGRAMS/go_lines" "$2" $PCS >"$T/lines.b" &&
+		cmp "$T/lines.a" "$T/lines.b" >&2 && wc -l <"$T/lines.a"
+}
+# 99.9 % of the places that DWARF knows. (Of what is inlined into a package's init Go's table does not know where.)
+agreeing_lines()
+{
+	"$TABLE_PROGRAMS/go_lines" "$1" $PCS >"$T/lines.a" && cut -f 1 "$T/lines.a" | "$T/go_lines" "$1" >"$T/lines.b" &&
+		paste -d '|' "$T/lines.a" "$T/lines.b" | awk -F '|' '
+			index($2, "\t") == 0 { unknown++; next }
+			$1 == $2 { same++; inlined += gsub("\t", "", $1) > 1; next }
+			++different < 20 { print >"/dev/stderr" }
+			END {
+				printf "%d same, %d of them with inlined calls, %d different, %d unknown to DWARF\n", same, inlined,
+					different, unknown
+				exit different * 1000 > same || inlined < 1000
+			}'
+}
+
 # check VERSION: all the ways in which a program can be built
 check()
 {
@@ -71,11 +92,14 @@ check()
 		fi
 		verdict "go_rows_${version}_$arch" "$TABLE_PROGRAMS/go_rows" compare plain $PCS
 		verdict "go_names_${version}_$arch" same_names plain
+		verdict "go_lines_${version}_$arch" agreeing_lines plain
 		build stripped go_program.go -ldflags '-s -w' || return 1
 		verdict "go_rows_${version}_${arch}_stripped" same_rows plain stripped
+		verdict "go_lines_${version}_${arch}_stripped" same_lines plain stripped
 		build pie go_program.go -buildmode=pie || return 1
 		verdict "go_rows_${version}_${arch}_pie" "$TABLE_PROGRAMS/go_rows" compare pie $PCS
 		verdict "go_names_${version}_${arch}_pie" same_names pie
+		verdict "go_lines_${version}_${arch}_pie" agreeing_lines pie
 		[ $arch = amd64 ] && cp plain plain-amd64
 	done
 	unset GOARCH
@@ -92,6 +116,7 @@ check()
 }
 
 GOARCH='' build go_names go_names.go || exit 1
+GOARCH='' build go_lines go_lines.go || exit 1
 check "$(go env GOVERSION)" || {
 	echo "not ok go_rows: the programs cannot be built"
 	failures=$((failures + 1))

@@ -149,6 +149,77 @@ static inline void go_image_relocations(struct go_image *image, const Elf64_Rela
 	memcpy(image->elf.bytes + GO_RELA_OFFSET, rela, n * sizeof(*rela));
 }
 
+/* main.inner is inlined into main.middle, and that into main.outer:
+ *
+ *     from         0    0x20    0x40    0x60
+ *     line        10     100      50      12
+ *     call        -1       1       0      -1 */
+#define GO_OUTER_BYTES 0x70
+#define GO_UNITS 0xe00
+#define GO_FILES 0xe40
+#define GO_TREE 0xe80
+#define GO_MODULE_DATA 0xc00
+#define GO_PLUS(n) (uint8_t)((n)*2)
+#define GO_PLUS_LONG(n) ((n)*2 & 0x7f) | 0x80, ((n)*2 >> 7)
+
+static inline void go_image_inlined(struct go_image *image, enum go_layout layout)
+{
+	static const struct go_image_function outer = {"main.outer\0main.middle\0main.inner", 0x10, NULL, 0, 0};
+	static const uint8_t pcfile[] = {GO_PLUS(1), 0x20, GO_PLUS(1), 0x20, 1, 0x30, 0};
+	static const uint8_t lines[] = {GO_PLUS(11), 0x20, GO_PLUS_LONG(90), 0x20, 99, 0x20, 75, 0x10, 0};
+	static const uint8_t calls[] = {0, 0x20, GO_PLUS(2), 0x20, 1, 0x20, 1, 0x10, 0};
+	static const char files[] = "/src/outer.go\0/src/inner.go";
+	static const char names[] = "main.outer\0main.middle\0main.inner";
+	const bool is_old = layout < GO_LAYOUT_1_20;
+	size_t record = GO_FUNCTAB + 0x200, word = layout < GO_LAYOUT_1_18 ? 8 : 4, at = record + word + 16;
+	size_t header = layout < GO_LAYOUT_1_18 ? 32 : 40, table = GO_PCTAB;
+
+	go_image_init(image, EM_X86_64, layout, &outer, 1, 0x10 + GO_OUTER_BYTES);
+	memcpy(image->elf.bytes + GO_TABLE_OFFSET + GO_NAMES, names, sizeof(names));
+	go_put(image, header, GO_UNITS, 8);
+	go_put(image, header + 8, GO_FILES, 8);
+	memcpy(image->elf.bytes + GO_TABLE_OFFSET + table + 1, pcfile, sizeof(pcfile));
+	memcpy(image->elf.bytes + GO_TABLE_OFFSET + table + 0x20, lines, sizeof(lines));
+	memcpy(image->elf.bytes + GO_TABLE_OFFSET + table + 0x40, calls, sizeof(calls));
+	go_put(image, at, 1, 4);
+	go_put(image, at + 4, 0x20, 4);
+	go_put(image, at + 8, 3, 4);  /* npcdata */
+	go_put(image, at + 12, 1, 4); /* the unit's first file is number 1 */
+	at += 16;
+	if (!is_old) {
+		go_put(image, at, 8, 4);
+		at += 4;
+	}
+	go_put(image, at + 3, 4, 1); /* nfuncdata */
+	go_put(image, at + 4 + 2 * 4, 0x40, 4);
+	at += 16;
+	if (word == 8)
+		go_put(image, ((at + 7) & ~7ul) + 3 * 8, IMAGE_DATA + GO_TREE, 8);
+	else
+		go_put(image, at + 3 * 4, 0x10, 4);
+	go_put(image, GO_UNITS + 4, 0, 4);
+	go_put(image, GO_UNITS + 8, 14, 4);
+	memcpy(image->elf.bytes + GO_TABLE_OFFSET + GO_FILES, files, sizeof(files));
+	for (size_t i = 0; i < 2; i++) {
+		size_t call = GO_TREE + i * (is_old ? 20 : 16) + (is_old ? 12 : 4);
+
+		go_put(image, call, i ? 23 : 11, 4);
+		go_put(image, call + 4, i ? 0x44 : 0x64, 4);
+		if (!is_old)
+			go_put(image, call + 8, i ? 90 : 40, 4);
+	}
+	image_section(&image->elf, SECTION_PLT, ".noptrdata",
+		      (Elf64_Shdr){.sh_type = SHT_PROGBITS,
+				   .sh_flags = SHF_ALLOC,
+				   .sh_addr = IMAGE_DATA + GO_MODULE_DATA,
+				   .sh_offset = GO_TABLE_OFFSET + GO_MODULE_DATA,
+				   .sh_size = 0x150});
+	go_put(image, GO_MODULE_DATA, IMAGE_DATA, 8);
+	go_put(image, GO_MODULE_DATA + 20 * 8, IMAGE_TEXT + 0x10, 8);
+	go_put(image, GO_MODULE_DATA + 21 * 8, IMAGE_TEXT + 0x10 + GO_OUTER_BYTES, 8);
+	go_put(image, GO_MODULE_DATA + (layout == GO_LAYOUT_1_18 ? 38 : 40) * 8, IMAGE_DATA + GO_TREE - 0x10, 8);
+}
+
 static inline struct elf_file *go_image_open(const struct go_image *image)
 {
 	struct elf_file *file;

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "elf/elf_file.h"
 #include "elf/gopclntab.h"
@@ -507,6 +508,95 @@ static void broken_values_are_refused(void **state)
 	}
 }
 
+/* --- lines ---------------------------------------------------------------------------------------------------------
+ */
+
+static int lines_at(const struct go_image *image, uint64_t distance, char *text, size_t size)
+{
+	struct elf_file *file = go_image_open(image);
+	struct go_line lines[GOPCLNTAB_MAX_LINES];
+	struct go_function function;
+	struct gopclntab *table;
+	char name[64], source[64];
+	size_t n = 0;
+	int err;
+
+	*text = '\0';
+	assert_int_equal(gopclntab_open(file, &table), 0);
+	assert_int_equal(gopclntab_function(table, 0, &function), 0);
+	err = gopclntab_lines(table, &function, function.start + distance, lines, N(lines), &n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(gopclntab_line_name(table, &lines[i], name, sizeof(name)), 0);
+		assert_int_equal(gopclntab_line_file(table, &lines[i], source, sizeof(source)), 0);
+		snprintf(text + strlen(text), size - strlen(text), "%s %s:%u(%u) ", name, source, lines[i].line,
+			 lines[i].start_line);
+	}
+	gopclntab_free(table);
+	elf_file_free(file);
+	return err;
+}
+
+static void lines_follow_inlined_calls(void **state)
+{
+	static const struct {
+		enum go_layout layout;
+		const char *inlined, *plain;
+	} cases[] = {
+		{GO_LAYOUT_1_16,
+		 "main.inner /src/inner.go:100(0) main.middle /src/outer.go:50(0) main.outer /src/outer.go:12(0) ",
+		 "main.outer /src/outer.go:10(0) "},
+		{GO_LAYOUT_1_18,
+		 "main.inner /src/inner.go:100(0) main.middle /src/outer.go:50(0) main.outer /src/outer.go:12(0) ",
+		 "main.outer /src/outer.go:10(0) "},
+		{GO_LAYOUT_1_20,
+		 "main.inner /src/inner.go:100(90) main.middle /src/outer.go:50(40) main.outer /src/outer.go:12(8) ",
+		 "main.outer /src/outer.go:10(8) "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		struct go_image image;
+		char text[512];
+
+		go_image_inlined(&image, cases[i].layout);
+		assert_int_equal(lines_at(&image, 0x28, text, sizeof(text)), 0);
+		assert_string_equal(text, cases[i].inlined);
+		assert_int_equal(lines_at(&image, 0x1f, text, sizeof(text)), 0);
+		assert_string_equal(text, cases[i].plain);
+		assert_int_equal(lines_at(&image, GO_OUTER_BYTES, text, sizeof(text)), -EINVAL);
+	}
+}
+
+/* A line of what was inlined must not be told as one of the function that holds it. */
+static void chain_that_is_not_whole_has_no_lines(void **state)
+{
+	static const struct {
+		size_t at, bytes;
+		uint64_t value;
+		int err;
+	} cases[] = {
+		{GO_MODULE_DATA, 8, 0, -ENOTSUP},		     /* no module */
+		{GO_MODULE_DATA + 20 * 8, 8, 1, -ENOTSUP},	     /* another's */
+		{GO_MODULE_DATA + 40 * 8, 8, 0x123456789, -ENOTSUP}, /* outside the file */
+		{GO_TREE + 16 + 8, 4, GO_OUTER_BYTES, -EBADMSG},     /* behind the function */
+		{GO_TREE + 16 + 8, 4, 0x28, -EBADMSG},		     /* itself, for ever */
+		{GO_FUNCTAB + 0x200 + 20, 4, 0x7fffffff, -EBADMSG},  /* pcfile */
+		{GO_FUNCTAB + 0x200 + 24, 4, 0, -EBADMSG},	     /* no pcln */
+		{GO_FUNCTAB + 0x200 + 32, 4, 0x7fffffff, -EBADMSG},  /* unit */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		struct go_image image;
+		char text[512];
+
+		go_image_inlined(&image, GO_LAYOUT_1_20);
+		go_put(&image, cases[i].at, cases[i].value, cases[i].bytes);
+		assert_int_equal(lines_at(&image, 0x28, text, sizeof(text)), cases[i].err);
+		assert_string_equal(text, "");
+	}
+}
+
 static void values_end_with_the_table(void **state)
 {
 	struct go_function function = {.start = IMAGE_TEXT, .limit = IMAGE_TEXT + 0x400};
@@ -571,6 +661,8 @@ int main(void)
 		cmocka_unit_test(function_before_the_first_is_broken),
 		cmocka_unit_test(values_are_told_in_runs),
 		cmocka_unit_test(broken_values_are_refused),
+		cmocka_unit_test(lines_follow_inlined_calls),
+		cmocka_unit_test(chain_that_is_not_whole_has_no_lines),
 		cmocka_unit_test(values_end_with_the_table),
 		cmocka_unit_test(file_that_shrank_gives_an_error_not_a_crash),
 	};
