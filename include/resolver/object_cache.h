@@ -11,14 +11,26 @@
 
 struct object_cache;
 
-/* What a frame of an object is called. */
+#define OBJECT_MAX_LINES 64
+#define OBJECT_TEXT_BYTES (192u << 10)
+
+/* One function of a frame. Valid until the object_name is filled anew. */
+struct object_line {
+	const char *name;	 /* readable */
+	const char *system_name; /* as in the file; empty for a name made by us */
+	const char *file;	 /* source file, or "" */
+	uint32_t line, start_line;
+};
+
+/* What a frame of an object is called: innermost first, what was inlined there …, the function; at least one line. */
 struct object_name {
-	char name[4096];	/* readable */
-	char system_name[4096]; /* as in the file; empty for a name made by us */
-	char file[1];		/* source file: the symbol table knows none */
-	uint64_t elf_va;	/* of the address, when the file could be read; else 0 */
-	uint64_t symbol_va;	/* start of the symbol; 0 when unnamed */
-	int is_named;		/* 0: "libfoo.so+0x1234": elf_va when the file could be read, else the file offset */
+	struct object_line lines[OBJECT_MAX_LINES];
+	size_t n_lines;
+	uint64_t elf_va;    /* of the address, when the file could be read; else 0 */
+	uint64_t symbol_va; /* start of the function; 0 when unnamed */
+	int is_named;	    /* 0: "libfoo.so+0x1234": elf_va when the file could be read, else the file offset */
+	size_t text_bytes;
+	char text[OBJECT_TEXT_BYTES];
 };
 
 int object_cache_new(size_t max_objects, struct object_cache **ret);

@@ -11,3 +11,6 @@
  * `size` or DEMANGLE_MAX_OUTPUT: `to` holds it unchanged (cut). Takes a bounded time whatever the name is. Suffixes of
  * compilers stay: "foo(int) [clone .cold]". */
 int demangle(const char *mangled, char *to, size_t size);
+/* Go's names are not mangled, but the type arguments of generic functions are long and not for reading: "Map[...]", as
+ * Go's own tools write them. Cut at size - 1. */
+void demangle_go(const char *name, char *to, size_t size);

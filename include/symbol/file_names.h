@@ -1,13 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the functions of one file are called, by all that the file itself has: Go's function table, which no strip
- * removes, for the code that it speaks of; the symbol tables for the rest. */
+/* What the code of one file is called, by all that the file itself has: Go's function table, which no strip removes and
+ * which knows files, lines and inlined calls, for the code that it speaks of; the symbol tables for the rest. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define CODE_MAX_LINES 64
+#define CODE_TEXT_BYTES 65536
+
 struct elf_file;
 struct file_names;
+
+/* One function of those that an address belongs to. Texts are offsets in code_place.text; "" is unknown. */
+struct code_line {
+	uint32_t function; /* as in the file */
+	uint32_t file;
+	uint32_t line, start_line; /* 0: unknown */
+};
+
+/* Innermost first: what was inlined at an address, what that was inlined into …, the function that holds it. */
+struct code_place {
+	struct code_line lines[CODE_MAX_LINES];
+	size_t n;
+	uint64_t start; /* elf_va of the function that holds it */
+	bool is_go;	/* names are Go's, which are not mangled */
+	size_t text_bytes;
+	char text[CODE_TEXT_BYTES];
+};
 
 /* The file must outlive it: names are read from it when they are asked for. A file without any gives none. A table that
  * is broken is one less. -ENOMEM, -EIO. */
@@ -17,6 +38,5 @@ void file_names_free(struct file_names *names);
 size_t file_names_count(const struct file_names *names);
 size_t file_names_memory_bytes(const struct file_names *names);
 
-/* The function that holds the address: its name as in the file, NUL-terminated in `name` (cut at size - 1), and where
- * it begins. -ENOENT: none that has a name. */
-int file_names_find(const struct file_names *names, uint64_t elf_va, uint64_t *ret_start, char *name, size_t size);
+/* What the address is called; at least one line, each with a function. -ENOENT: it has no name. */
+int file_names_find(const struct file_names *names, uint64_t elf_va, struct code_place *ret);

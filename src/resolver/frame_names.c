@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* words of the batch          frames                      strings
+/* words of the batch          frames                      lines                      strings
  *
- *   word 0 ─────────────┐     ┌ name, system name, ──┐     interned once
- *   word 1 ───────────┐ └───► │ module, object, offset├──► "memcpy" "libc.so.6" …
- *   word 2 (as 0) ────┼─────► └ …                    ┘
+ *   word 0 ─────────────┐     ┌ lines, module, ────► ┌ name, system name, ──┐     interned once
+ *   word 1 ───────────┐ └───► │ object, offset       │ file, line           ├──► "memcpy" "libc.so.6" …
+ *   word 2 (as 0) ────┼─────► └ …                    └ …                    ┘
  *
  * `frame_of[i]` is the frame of the batch's i-th word, so that after the naming nobody hashes again. */
 #include "resolver/frame_names.h"
@@ -21,13 +21,16 @@
 #include "symbol/ksyms.h"
 
 #define MAX_FRAMES (8u << 20)
+#define MAX_LINES (16u << 20)
 #define MAX_STRING_BYTES (512u << 20)
 
 struct frame_vec VEC(struct frame_name);
+struct line_vec VEC(struct frame_line);
 
 struct frame_names {
 	const struct batch *batch;
 	struct frame_vec frames;
+	struct line_vec lines;
 	struct intern *strings;
 	uint32_t *frame_of;
 };
@@ -54,16 +57,41 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
+static int add_line(struct naming *naming, struct frame_name *frame, const struct object_line *from)
+{
+	struct intern *strings = naming->names->strings;
+	struct frame_line line = {.line = from->line, .start_line = from->start_line};
+	struct frame_line *slot;
+	int err = intern_add_str(strings, from->name, &line.name);
+
+	if (!err)
+		err = intern_add_str(strings, from->system_name, &line.system_name);
+	if (!err)
+		err = intern_add_str(strings, from->file, &line.file);
+	slot = err ? NULL : vec_push(&naming->names->lines);
+	if (!slot)
+		return err ? err : -ENOMEM;
+	*slot = line;
+	frame->n_lines++;
+	return 0;
+}
+
+/* The frame's one line and its module. */
 static int intern_names(struct naming *naming, struct frame_name *frame, const char *name, const char *system_name,
 			const char *module)
 {
-	int err = intern_add_str(naming->names->strings, name, &frame->name);
+	int err = add_line(naming, frame, &(struct object_line){name, system_name, "", 0, 0});
 
-	if (!err)
-		err = intern_add_str(naming->names->strings, system_name, &frame->system_name);
-	if (!err)
-		err = intern_add_str(naming->names->strings, module, &frame->module);
-	return err;
+	return err ? err : intern_add_str(naming->names->strings, module, &frame->module);
+}
+
+static int intern_object_name(struct naming *naming, struct frame_name *frame, const char *module)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < naming->scratch.n_lines && !err; i++)
+		err = add_line(naming, frame, &naming->scratch.lines[i]);
+	return err ? err : intern_add_str(naming->names->strings, module, &frame->module);
 }
 
 static int name_kernel_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
@@ -108,8 +136,7 @@ static int name_user_frame(struct naming *naming, const struct frame_key *key, s
 	frame->offset = frame_offset(key->word) - (frame_offset(key->word) ? key->is_return : 0);
 	object_cache_name(naming->cache, id, frame_offset(key->word), (int)key->is_return, &naming->scratch);
 	frame->is_named = naming->scratch.is_named;
-	return intern_names(naming, frame, naming->scratch.name, naming->scratch.system_name,
-			    base_name(batch_string(batch, batch->objects[object].path)));
+	return intern_object_name(naming, frame, base_name(batch_string(batch, batch->objects[object].path)));
 }
 
 static int name_word(struct naming *naming, struct map *seen, const struct frame_key *key, uint32_t *ret)
@@ -126,6 +153,7 @@ static int name_word(struct naming *naming, struct map *seen, const struct frame
 		frame = vec_push(&naming->names->frames);
 		if (!frame)
 			return -ENOMEM;
+		frame->first_line = (uint32_t)naming->names->lines.len;
 		err = key->is_kernel ? name_kernel_frame(naming, key, frame) : name_user_frame(naming, key, frame);
 		if (err)
 			return err;
@@ -186,6 +214,7 @@ int frame_names_new(const struct batch *batch, struct object_cache *cache, const
 		goto fail;
 	names->batch = batch;
 	vec_init(&names->frames, MAX_FRAMES);
+	vec_init(&names->lines, MAX_LINES);
 	names->frame_of = calloc(batch->n_words + 1, sizeof(*names->frame_of));
 	if (!names->frame_of)
 		goto fail;
@@ -208,6 +237,7 @@ void frame_names_free(struct frame_names *names)
 	if (!names)
 		return;
 	vec_release(&names->frames);
+	vec_release(&names->lines);
 	intern_free(names->strings);
 	free(names->frame_of);
 	free(names);
@@ -226,6 +256,16 @@ const struct frame_name *frame_names_get(const struct frame_names *names, uint32
 uint32_t frame_names_count(const struct frame_names *names)
 {
 	return (uint32_t)names->frames.len;
+}
+
+const struct frame_line *frame_names_line(const struct frame_names *names, uint32_t line)
+{
+	return &names->lines.items[line];
+}
+
+uint32_t frame_names_lines(const struct frame_names *names)
+{
+	return (uint32_t)names->lines.len;
 }
 
 const char *frame_names_string(const struct frame_names *names, uint32_t id)

@@ -30,6 +30,9 @@
 #include "symbol/vdso.h"
 #include "unwind/table_build.h"
 
+#define MAX_NAME 4096
+
+_Static_assert(CODE_MAX_LINES == OBJECT_MAX_LINES, "each line of a place has room in a name");
 _Static_assert(BUILD_ID_MAX == ELF_BUILD_ID_MAX, "an id of a mapping is compared with one of a file");
 
 struct build_id {
@@ -70,7 +73,8 @@ struct object_cache {
 	struct image_vec images;
 	struct object *first_unparsed, *last_unparsed;
 	size_t module_bytes;
-	char *build_id_text; /* 2 * BUILD_ID_MAX + 1 */
+	char *build_id_text;	 /* 2 * BUILD_ID_MAX + 1 */
+	struct code_place place; /* scratch */
 };
 
 /* --- images --------------------------------------------------------------------------------------------------------
@@ -323,7 +327,7 @@ static int object_new(struct object_cache *cache, const struct message_object *m
 	object->expected_ino = message->expected_ino;
 	object->expected.len = message->build_id_len <= BUILD_ID_MAX ? message->build_id_len : 0;
 	memcpy(object->expected.bytes, message->build_id, object->expected.len);
-	object->module = strndup(module, sizeof(((struct object_name *)NULL)->name) / 2);
+	object->module = strndup(module, MAX_NAME / 2);
 	if (!object->module) {
 		free(object);
 		return -ENOMEM;
@@ -438,28 +442,81 @@ int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t debug, 
 /* --- names ---------------------------------------------------------------------------------------------------------
  */
 
+/* Room for a text; "" stands for what has none. */
+static size_t text_left(const struct object_name *name)
+{
+	size_t left = sizeof(name->text) - name->text_bytes;
+
+	return left < MAX_NAME ? left : MAX_NAME;
+}
+
+static const char *text_keep(struct object_name *name)
+{
+	const char *text = name->text + name->text_bytes;
+
+	name->text_bytes += strlen(text) + 1;
+	return text;
+}
+
+static const char *keep_text(struct object_name *name, const char *text)
+{
+	if (!*text || !text_left(name))
+		return "";
+	text_copy(name->text + name->text_bytes, text_left(name), text);
+	return text_keep(name);
+}
+
+static const char *keep_readable(struct object_name *name, const char *system_name, bool is_go)
+{
+	char *to = name->text + name->text_bytes;
+
+	if (!text_left(name))
+		return "";
+	if (is_go)
+		demangle_go(system_name, to, text_left(name));
+	else
+		demangle(system_name, to, text_left(name));
+	return text_keep(name);
+}
+
+static void name_place(struct object_name *name, const struct code_place *place)
+{
+	for (size_t i = 0; i < place->n; i++) {
+		const struct code_line *from = &place->lines[i];
+		struct object_line *line = &name->lines[name->n_lines++];
+
+		line->system_name = keep_text(name, place->text + from->function);
+		line->name = keep_readable(name, line->system_name, place->is_go);
+		line->file = keep_text(name, place->text + from->file);
+		line->line = from->line;
+		line->start_line = from->start_line;
+	}
+	name->symbol_va = place->start;
+	name->is_named = 1;
+}
+
 void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_off, int is_return,
 		       struct object_name *ret)
 {
 	const struct object *object = find_object(cache, id);
 	const struct image *image = object ? object->image : NULL;
 	uint64_t offset = file_off - (is_return && file_off);
+	char unnamed[MAX_NAME];
 
-	ret->name[0] = ret->system_name[0] = ret->file[0] = '\0';
 	ret->elf_va = ret->symbol_va = 0;
 	ret->is_named = 0;
+	ret->n_lines = ret->text_bytes = 0;
 	if (image && !elf_file_offset_to_va(image->file, offset, &ret->elf_va)) {
 		offset = ret->elf_va;
-		if (image->names && !file_names_find(image->names, ret->elf_va, &ret->symbol_va, ret->system_name,
-						     sizeof(ret->system_name))) {
-			demangle(ret->system_name, ret->name, sizeof(ret->name));
-			ret->is_named = 1;
+		if (image->names && !file_names_find(image->names, ret->elf_va, &cache->place)) {
+			name_place(ret, &cache->place);
 			return;
 		}
-		ret->system_name[0] = '\0';
 	}
-	snprintf(ret->name, sizeof(ret->name), "%s+0x%llx", object ? object->module : "[unknown]",
+	snprintf(unnamed, sizeof(unnamed), "%s+0x%llx", object ? object->module : "[unknown]",
 		 (unsigned long long)offset);
+	ret->lines[ret->n_lines++] =
+		(struct object_line){.name = keep_text(ret, unnamed), .system_name = "", .file = ""};
 }
 
 const char *object_cache_build_id(const struct object_cache *cache, uint32_t id)

@@ -20,6 +20,8 @@
 #define PAGE_BYTES 4096ULL
 #define NO_LOCATION 0
 
+_Static_assert(OBJECT_MAX_LINES <= PROFILE_MAX_LINES, "a location holds the lines of any frame");
+
 static const char *const end_texts[UNWIND_END_COUNT] = {
 #define UNWIND_END(name, is_complete, text) [UNWIND_END_##name] = (is_complete) ? NULL : "[truncated: " text "]",
 #include "wire/unwind_end.def"
@@ -141,12 +143,29 @@ static const struct batch_mapping *mapping_of(const struct batch *batch, uint32_
 	return NULL;
 }
 
+/* The functions of the frame's lines, innermost first. */
+static int add_functions(struct build *build, const struct frame_name *frame, struct profile_line *lines)
+{
+	for (uint32_t i = 0; i < frame->n_lines; i++) {
+		const struct frame_line *from = frame_names_line(build->source->names, frame->first_line + i);
+		struct profile_function function = {.name = string_of(build, from->name),
+						    .system_name = string_of(build, from->system_name),
+						    .file = string_of(build, from->file),
+						    .start_line = from->start_line};
+		int err;
+
+		lines[i] = (struct profile_line){.line = from->line};
+		err = profile_add_function(build->profile, &function, &lines[i].function);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int add_frame_location(struct build *build, uint32_t process, uint32_t number)
 {
 	const struct frame_name *frame = frame_names_get(build->source->names, number);
-	struct profile_function function = {.name = string_of(build, frame->name),
-					    .system_name = string_of(build, frame->system_name)};
-	struct profile_line line = {0};
+	struct profile_line lines[PROFILE_MAX_LINES];
 	const struct batch_mapping *in_process;
 	const struct part *part = NULL;
 	uint64_t address = 0;
@@ -178,10 +197,11 @@ static int add_frame_location(struct build *build, uint32_t process, uint32_t nu
 		return err;
 	if (part)
 		mapping = part->mapping;
-	err = profile_add_function(build->profile, &function, &line.function);
+	err = add_functions(build, frame, lines);
 	if (err)
 		return err;
-	return profile_add_location(build->profile, mapping, address, &line, 1, &build->location_of[number]);
+	return profile_add_location(build->profile, mapping, address, lines, frame->n_lines,
+				    &build->location_of[number]);
 }
 
 /* Appends the stack's locations, leaf first. */

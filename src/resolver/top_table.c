@@ -60,20 +60,22 @@ static int row_find(struct map *map, struct row_vec *rows, const struct row_key 
 	return 0;
 }
 
-/* frame -> row of its function */
-static int rows_of_frames(const struct frame_names *names, struct row_vec *rows, uint32_t **ret)
+/* line of a frame -> row of its function */
+static int rows_of_lines(const struct frame_names *names, struct row_vec *rows, uint32_t **ret)
 {
-	uint32_t n = frame_names_count(names);
-	uint32_t *row_of = calloc((size_t)n + 1, sizeof(*row_of));
+	uint32_t *row_of = calloc((size_t)frame_names_lines(names) + 1, sizeof(*row_of));
 	struct map map;
 	int err = row_of ? 0 : -ENOMEM;
 
 	map_init(&map, sizeof(struct row_key), sizeof(uint32_t), MAX_ROWS);
-	for (uint32_t i = 0; !err && i < n; i++) {
+	for (uint32_t i = 0; !err && i < frame_names_count(names); i++) {
 		const struct frame_name *frame = frame_names_get(names, i);
-		struct row_key key = {frame->name, frame->module};
 
-		err = row_find(&map, rows, &key, &row_of[i]);
+		for (uint32_t line = frame->first_line; !err && line < frame->first_line + frame->n_lines; line++) {
+			struct row_key key = {frame_names_line(names, line)->name, frame->module};
+
+			err = row_find(&map, rows, &key, &row_of[line]);
+		}
 	}
 	map_release(&map);
 	if (err) {
@@ -84,25 +86,42 @@ static int rows_of_frames(const struct frame_names *names, struct row_vec *rows,
 	return 0;
 }
 
+/* A sample's functions, from the leaf on. */
+struct counting {
+	const struct batch_sample *sample;
+	uint32_t index;
+	bool is_leaf;
+	struct row_vec *rows;
+};
+
+static void count_function(struct counting *counting, uint32_t row_index)
+{
+	struct row *row = &counting->rows->items[row_index];
+
+	if (counting->is_leaf)
+		row->self += counting->sample->count;
+	counting->is_leaf = false;
+	if (row->last_sample != counting->index)
+		row->total += counting->sample->count;
+	row->last_sample = counting->index;
+}
+
 static void count_sample(const struct batch *batch, const struct frame_names *names, const uint32_t *row_of,
 			 uint32_t index, struct row_vec *rows)
 {
 	const struct batch_sample *sample = &batch->samples[index];
 	const uint32_t stacks[] = {sample->kernel_stack, sample->user_stack}; /* leaf first */
-	bool is_leaf = true;
+	struct counting counting = {sample, index, true, rows};
 
 	for (size_t s = 0; s < 2; s++) {
 		if (stacks[s] == BATCH_NONE)
 			continue;
 		for (uint32_t w = 0; w < batch->stacks[stacks[s]].words; w++) {
-			struct row *row = &rows->items[row_of[frame_names_find(names, &batch->stacks[stacks[s]], w)]];
+			const struct frame_name *frame =
+				frame_names_get(names, frame_names_find(names, &batch->stacks[stacks[s]], w));
 
-			if (is_leaf)
-				row->self += sample->count;
-			is_leaf = false;
-			if (row->last_sample != index)
-				row->total += sample->count;
-			row->last_sample = index;
+			for (uint32_t i = 0; i < frame->n_lines; i++)
+				count_function(&counting, row_of[frame->first_line + i]);
 		}
 	}
 }
@@ -124,7 +143,7 @@ static int count_functions(const struct batch *batch, const struct frame_names *
 {
 	struct row_vec rows = VEC_INIT(MAX_ROWS);
 	uint32_t *row_of = NULL;
-	int err = rows_of_frames(names, &rows, &row_of);
+	int err = rows_of_lines(names, &rows, &row_of);
 
 	if (err)
 		goto out;

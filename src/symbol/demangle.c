@@ -388,3 +388,13 @@ int demangle(const char *mangled, char *to, size_t size)
 	text_copy(to, size, mangled);
 	return 0;
 }
+
+void demangle_go(const char *name, char *to, size_t size)
+{
+	const char *first = strchr(name, '['), *last = strrchr(name, ']');
+
+	if (first && last && last > first)
+		snprintf(to, size, "%.*s[...]%s", (int)(first - name), name, last + 1);
+	else
+		text_copy(to, size, name);
+}

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "elf/elf_file.h"
 #include "elf/gopclntab.h"
 #include "elf/symtab.h"
+
+#define MAX_TEXT 4096 /* longer ones are cut */
 
 struct file_names {
 	struct gopclntab *go;  /* NULL: no Go program */
@@ -59,32 +62,113 @@ size_t file_names_memory_bytes(const struct file_names *names)
 	       (names->symtab ? symtab_memory_bytes(names->symtab) : 0);
 }
 
-static int find_in_go(struct gopclntab *go, uint64_t elf_va, uint64_t *ret_start, char *name, size_t size)
+/* --- places ------------------------------------------------------------------------------------------------------- */
+
+/* Room for a text: where it goes and how much of it there is. */
+static char *text_room(struct code_place *place, size_t *ret_size)
+{
+	size_t left = sizeof(place->text) - place->text_bytes;
+
+	*ret_size = left < MAX_TEXT ? left : MAX_TEXT;
+	return place->text + place->text_bytes;
+}
+
+/* The text in that room is part of the place. */
+static uint32_t text_keep(struct code_place *place)
+{
+	uint32_t at = (uint32_t)place->text_bytes;
+
+	place->text_bytes += strlen(place->text + at) + 1;
+	return at;
+}
+
+static void place_init(struct code_place *place)
+{
+	place->n = 0;
+	place->is_go = false;
+	place->text[0] = '\0'; /* the unknown */
+	place->text_bytes = 1;
+}
+
+/* A name that stands at `at`: "" is none. */
+static int place_add_function(struct code_place *place, int err)
+{
+	const char *name = place->text + place->text_bytes;
+
+	if (err || !*name)
+		return err ? err : -ENOENT;
+	place->lines[place->n++] = (struct code_line){.function = text_keep(place)};
+	return 0;
+}
+
+static int go_line(struct gopclntab *go, const struct go_line *from, struct code_place *place)
+{
+	struct code_line *line = &place->lines[place->n];
+	size_t size;
+	char *room = text_room(place, &size);
+	int err = place_add_function(place, gopclntab_line_name(go, from, room, size));
+
+	if (err)
+		return err;
+	room = text_room(place, &size);
+	err = gopclntab_line_file(go, from, room, size);
+	if (err)
+		return err;
+	line->file = text_keep(place);
+	line->line = from->line;
+	line->start_line = from->start_line;
+	return 0;
+}
+
+/* With lines, or none of them: those of a chain that is not whole would be told of the wrong functions. */
+static int go_lines(struct gopclntab *go, const struct go_function *function, uint64_t elf_va, struct code_place *place)
+{
+	struct go_line lines[CODE_MAX_LINES];
+	size_t n;
+	int err = gopclntab_lines(go, function, elf_va, lines, CODE_MAX_LINES, &n);
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = go_line(go, &lines[i], place);
+	return err;
+}
+
+static int find_in_go(struct gopclntab *go, uint64_t elf_va, struct code_place *place)
 {
 	struct go_function function;
-	size_t index;
+	size_t index, size;
+	char *room;
 	int err = gopclntab_find(go, elf_va, &index);
 
 	if (!err)
 		err = gopclntab_function(go, index, &function);
-	if (!err)
-		err = gopclntab_name(go, &function, name, size);
-	if (err || !name[0])
-		return err ? err : -ENOENT;
-	*ret_start = function.start;
-	return 0;
+	if (err)
+		return err;
+	if (go_lines(go, &function, elf_va, place)) {
+		place_init(place);
+		room = text_room(place, &size);
+		err = place_add_function(place, gopclntab_name(go, &function, room, size));
+	}
+	place->is_go = true;
+	place->start = function.start;
+	return err;
 }
 
-int file_names_find(const struct file_names *names, uint64_t elf_va, uint64_t *ret_start, char *name, size_t size)
+int file_names_find(const struct file_names *names, uint64_t elf_va, struct code_place *ret)
 {
 	struct symbol symbol;
+	size_t size;
+	char *room;
 	int err;
 
-	if (names->go && !find_in_go(names->go, elf_va, ret_start, name, size))
+	place_init(ret);
+	if (names->go && !find_in_go(names->go, elf_va, ret))
 		return 0;
-	err = names->symtab ? symtab_find(names->symtab, elf_va, &symbol, name, size) : -ENOENT;
-	if (err || !name[0])
-		return err ? err : -ENOENT;
-	*ret_start = symbol.elf_va;
-	return 0;
+	place_init(ret);
+	if (!names->symtab)
+		return -ENOENT;
+	room = text_room(ret, &size);
+	err = place_add_function(ret, symtab_find(names->symtab, elf_va, &symbol, room, size));
+	if (!err)
+		ret->start = symbol.elf_va;
+	return err;
 }

@@ -206,6 +206,28 @@ static void too_long_or_too_deep_names_stay_mangled(void **state)
 	free(mangled);
 }
 
+static void type_arguments_of_go_are_left_out(void **state)
+{
+	static const char *const cases[][2] = {
+		{"main.main", "main.main"},
+		{"main.(*square).area", "main.(*square).area"},
+		{"slices.Sort[go.shape.[]int,go.shape.int]", "slices.Sort[...]"},
+		{"sync.(*Map[go.shape.string,go.shape.int]).Load.func1", "sync.(*Map[...]).Load.func1"},
+		{"a]b[c", "a]b[c"},
+		{"a[", "a["},
+		{"", ""},
+	};
+	char readable[64], small[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		demangle_go(cases[i][0], readable, sizeof(readable));
+		assert_string_equal(readable, cases[i][1]);
+	}
+	demangle_go("main.Map[int]", small, sizeof(small));
+	assert_string_equal(small, "main.Ma");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +237,7 @@ int main(void)
 		cmocka_unit_test(names_that_double_themselves_stay_mangled),
 		cmocka_unit_test(names_with_countless_lifetimes_stay_mangled),
 		cmocka_unit_test(too_long_or_too_deep_names_stay_mangled),
+		cmocka_unit_test(type_arguments_of_go_are_left_out),
 	};
 
 	return cmocka_run_group_tests_name("demangle", tests, NULL, NULL);

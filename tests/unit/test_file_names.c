@@ -8,26 +8,21 @@
 
 #define T IMAGE_TEXT
 
-struct found {
-	int err;
-	uint64_t start;
-	char name[64];
-};
+static struct code_place place;
 
-static struct found find(const struct file_names *names, uint64_t elf_va)
+static int find(const struct file_names *names, uint64_t elf_va)
 {
-	struct found found = {.name = "?"};
-
-	found.err = file_names_find(names, elf_va, &found.start, found.name, sizeof(found.name));
-	return found;
+	return file_names_find(names, elf_va, &place);
 }
 
 #define assert_found(names, elf_va, expected_start, expected_name)                                                     \
 	do {                                                                                                           \
-		struct found found_ = find(names, elf_va);                                                             \
-		assert_int_equal(found_.err, 0);                                                                       \
-		assert_int_equal(found_.start, expected_start);                                                        \
-		assert_string_equal(found_.name, expected_name);                                                       \
+		assert_int_equal(find(names, elf_va), 0);                                                              \
+		assert_int_equal(place.n, 1);                                                                          \
+		assert_int_equal(place.start, expected_start);                                                         \
+		assert_string_equal(place.text + place.lines[0].function, expected_name);                              \
+		assert_string_equal(place.text + place.lines[0].file, "");                                             \
+		assert_int_equal(place.lines[0].line, 0);                                                              \
 	} while (0)
 
 static const struct go_image_function functions[] = {
@@ -66,7 +61,7 @@ static void go_names_come_first(void **state)
 	assert_found(names, T + 0x40, T + 0x40, "main.Map[...]");
 	assert_found(names, T + 0x80, T + 0x80, "unnamed_for_go");
 	assert_found(names, T + 0x11f, T + 0x100, "in_c");
-	assert_int_equal(find(names, T + 0x120).err, -ENOENT);
+	assert_int_equal(find(names, T + 0x120), -ENOENT);
 	file_names_free(names);
 	elf_file_free(file);
 }
@@ -84,8 +79,8 @@ static void stripped_go_program_has_names(void **state)
 	file = go_image_open(&image);
 	assert_int_equal(file_names_new(file, &names), 0);
 	assert_found(names, T + 0x20, T, "main.main");
-	assert_int_equal(find(names, T + 0x100).err, -ENOENT);
-	assert_int_equal(find(names, 0).err, -ENOENT);
+	assert_int_equal(find(names, T + 0x100), -ENOENT);
+	assert_int_equal(find(names, 0), -ENOENT);
 	file_names_free(names);
 	elf_file_free(file);
 }
@@ -108,6 +103,45 @@ static void broken_go_function_has_its_symbol(void **state)
 	elf_file_free(file);
 }
 
+static void go_code_has_lines_and_inlined_functions(void **state)
+{
+	static const struct {
+		const char *function, *file;
+		uint32_t line, start_line;
+	} expected[] = {
+		{"main.inner", "/src/inner.go", 100, 90},
+		{"main.middle", "/src/outer.go", 50, 40},
+		{"main.outer", "/src/outer.go", 12, 8},
+	};
+	struct go_image image;
+	struct file_names *names;
+	struct elf_file *file;
+
+	(void)state;
+	go_image_inlined(&image, GO_LAYOUT_1_20);
+	file = go_image_open(&image);
+	assert_int_equal(file_names_new(file, &names), 0);
+	assert_int_equal(find(names, T + 0x10 + 0x28), 0);
+	assert_int_equal(place.n, 3);
+	assert_int_equal(place.start, T + 0x10);
+	assert_true(place.is_go);
+	for (size_t i = 0; i < place.n; i++) {
+		assert_string_equal(place.text + place.lines[i].function, expected[i].function);
+		assert_string_equal(place.text + place.lines[i].file, expected[i].file);
+		assert_int_equal(place.lines[i].line, expected[i].line);
+		assert_int_equal(place.lines[i].start_line, expected[i].start_line);
+	}
+	file_names_free(names);
+	elf_file_free(file);
+	/* Where the chain is broken there is the function, without a line that may be another's. */
+	go_put(&image, GO_TREE + 16 + 4, 0x7fffff, 4);
+	file = go_image_open(&image);
+	assert_int_equal(file_names_new(file, &names), 0);
+	assert_found(names, T + 0x10 + 0x28, T + 0x10, "main.outer");
+	file_names_free(names);
+	elf_file_free(file);
+}
+
 static void other_programs_have_their_symbols(void **state)
 {
 	struct elf_image image;
@@ -119,7 +153,7 @@ static void other_programs_have_their_symbols(void **state)
 	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
 	assert_int_equal(file_names_new(file, &names), 0);
 	assert_int_equal(file_names_count(names), 0);
-	assert_int_equal(find(names, T).err, -ENOENT);
+	assert_int_equal(find(names, T), -ENOENT);
 	file_names_free(names);
 	elf_file_free(file);
 	image_add_symbol(&image, &symbols[2]);
@@ -136,6 +170,7 @@ int main(void)
 		cmocka_unit_test(go_names_come_first),
 		cmocka_unit_test(stripped_go_program_has_names),
 		cmocka_unit_test(broken_go_function_has_its_symbol),
+		cmocka_unit_test(go_code_has_lines_and_inlined_functions),
 		cmocka_unit_test(other_programs_have_their_symbols),
 	};
 

@@ -61,10 +61,12 @@ static const char *name_of(struct object_cache *cache, uint32_t id, uint64_t fil
 
 	memset(&name, 'x', sizeof(name));
 	object_cache_name(cache, id, file_off, is_return, &name);
-	assert_int_equal(name.is_named, name.system_name[0] != '\0');
+	assert_int_equal(name.n_lines, 1);
+	assert_int_equal(name.is_named, name.lines[0].system_name[0] != '\0');
 	assert_int_equal(name.is_named, name.symbol_va != 0);
-	assert_string_equal(name.file, "");
-	return name.name;
+	assert_string_equal(name.lines[0].file, "");
+	assert_int_equal(name.lines[0].line, 0);
+	return name.lines[0].name;
 }
 
 static void function_is_named_and_readable(void **state)
@@ -72,7 +74,7 @@ static void function_is_named_and_readable(void **state)
 	struct object_cache *cache = new_cache();
 	struct message_object object = message(7, ID_A, 0);
 	struct elf_image image;
-	struct object_name name;
+	static struct object_name name;
 	uint64_t symbols = 0, bytes = 0;
 
 	(void)state;
@@ -85,8 +87,8 @@ static void function_is_named_and_readable(void **state)
 	assert_int_equal(object_cache_next_unparsed(cache), 0);
 	object_cache_name(cache, 7, CODE + 0x10, 0, &name);
 	assert_true(name.is_named);
-	assert_string_equal(name.name, "foo::bar(int)");
-	assert_string_equal(name.system_name, "_ZN3foo3barEi");
+	assert_string_equal(name.lines[0].name, "foo::bar(int)");
+	assert_string_equal(name.lines[0].system_name, "_ZN3foo3barEi");
 	assert_int_equal(name.elf_va, IMAGE_TEXT + 0x10);
 	assert_int_equal(name.symbol_va, IMAGE_TEXT);
 	assert_string_equal(object_cache_build_id(cache, 7), "6161616161616161616161616161616161616161");
