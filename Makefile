@@ -60,7 +60,7 @@ Q := @
 say = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
-LIBS_PKG := libbpf libelf zlib libprotobuf-c libcap libseccomp libmd jansson
+LIBS_PKG := libbpf libelf zlib liblzma libzstd libprotobuf-c libcap libseccomp libmd jansson
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wundef -Wwrite-strings
 ifeq ($(DEV),1)
@@ -194,7 +194,7 @@ check-sanitized: $(UNIT) $(REPLAY)
 # Programs that survive the failure of any one allocation.
 OOM_UNITS := buf cfi code_scan demangle elf_file extents file_names file_pages go_rows gopclntab intern io ksyms map mapping_set \
 	object_cache object_file options output procfs progress record_dictionary report row_store rule_dictionary stack_store \
-	symtab table_build table_writer text unwind_report vdso vec
+	symtab table_build table_writer text unpack unwind_report vdso vec
 check-oom: $(OOM_UNITS:%=$(B)/tests/unit/test_%) ## unit tests with the Nth allocation failing, for every N
 	$(Q)$(RUN) --timeout 1800 tests/check-oom.sh
 check-oom: export OOM_PROGRAMS = $(OOM_UNITS:%=$(B)/tests/unit/test_%)

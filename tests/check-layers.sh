@@ -31,6 +31,7 @@ system_rules=(
 	'^(bpf/|.*\.skel\.h$) collector'
 	'^(libelf|gelf|elfutils/.*|dwarf)\.h$ elf'
 	'^zlib\.h$ elf encode'
+	'^(lzma|zstd|zstd_errors)\.h$ elf'
 	'^(protobuf-c/|.*\.pb-c\.h$) encode'
 	'^(sys/capability|seccomp|linux/seccomp|linux/capability)\.h$ ipc'
 	'^(sys/socket|sys/un|netinet/.*|arpa/inet|netdb|linux/netlink)\.h$ ipc'

@@ -52,8 +52,8 @@ KERNEL_TESTS := tests/kernels/kernels.sh
 KERNEL_IMAGES := $(abspath $(O))/kernels
 # A sysroot of Debian's packages of this machine's own suite, for the cross compiler, and what the guest is made of.
 ARM64_ROOT := $(KERNEL_IMAGES)/root-arm64
-ARM64_PACKAGES := libc6-dev libbpf-dev libelf-dev zlib1g-dev libprotobuf-c-dev libcap-dev libseccomp-dev libiberty-dev libmd-dev \
-	libjansson-dev busybox-static util-linux
+ARM64_PACKAGES := libc6-dev libbpf-dev libelf-dev zlib1g-dev liblzma-dev libzstd-dev libprotobuf-c-dev libcap-dev libseccomp-dev \
+	libiberty-dev libmd-dev libjansson-dev busybox-static util-linux
 arm64: ## cross build for arm64 under $(O)/arm64, on a Debian machine
 	$(Q)tests/kernels/debian.sh root "$$(. /etc/os-release && echo $$VERSION_CODENAME)" arm64 $(ARM64_ROOT) $(ARM64_PACKAGES)
 	+$(Q)$(SUBMAKE) O=$(O)/arm64 ARCH=arm64 CC=aarch64-linux-gnu-gcc CROSS_COMPILE=aarch64-linux-gnu- SYSROOT=$(ARM64_ROOT) \

@@ -3,7 +3,7 @@
  * the names stay in the file and are read when asked for. Sizes are respected: an address behind a symbol's end is no
  * symbol's; of nested symbols the innermost holds it. A symbol without a size (assembly) ends at the next one or with
  * its section, and counts only where no sized one holds it. Untyped symbols count when global. Aliases: the global one
- * before weak before local, then the shorter, then the first by byte order. */
+ * before weak before local, then the shorter, then the first by byte order. Of equal ones the file's own. */
 #pragma once
 
 #include <stddef.h>
@@ -13,6 +13,7 @@ struct elf_file;
 struct symtab;
 
 #define SYMTAB_MAX_SYMBOLS (16u << 20)
+#define SYMTAB_MAX_EMBEDDED_BYTES (64u << 20)
 
 struct symbol {
 	uint64_t elf_va;
@@ -21,6 +22,10 @@ struct symbol {
 
 /* The file must outlive the table (names are read from it). A file without symbols gives an empty table. */
 int symtab_new(const struct elf_file *file, struct symtab **ret);
+/* The same with the .symtab of `embedded` as a third source (the file in .gnu_debugdata, which has what .dynsym lacks).
+ * Where code is, the file itself says, by its segments. Names of the embedded file are kept in memory: it need not
+ * outlive the table. -E2BIG, too: it is larger than the limit above. */
+int symtab_new_embedded(const struct elf_file *file, const struct elf_file *embedded, struct symtab **ret);
 void symtab_free(struct symtab *symtab);
 size_t symtab_count(const struct symtab *symtab);
 /* Where symbol number `index` begins; they are in the order of their addresses, of which some may be equal. */

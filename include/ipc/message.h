@@ -202,6 +202,8 @@ struct message_parsing {
 struct message_parsed {
 	uint32_t object;
 	int32_t err;
+	int32_t embedded_err; /* of .gnu_debugdata alone: names of it are missing */
+	uint32_t pad;
 	uint64_t symbols, index_bytes;
 };
 

@@ -43,6 +43,9 @@ int object_cache_add(struct object_cache *cache, const struct message_object *me
  * nothing known to compare it with; -EOWNERDEAD: in quarantine). *ret_index_bytes is 0 when another object's index
  * serves. Asked again, it answers the same without reading. */
 int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_symbols, uint64_t *ret_index_bytes);
+/* Why a parsed object's .gnu_debugdata gave no names; 0: it did, or there is none. -ESTALE: it is of another machine or
+ * build id; -EBADMSG: it does not unpack; -E2BIG: it is too large, or those of all files together are. */
+int object_cache_embedded_err(const struct object_cache *cache, uint32_t id);
 /* An object that was added and not parsed yet; 0: none. */
 uint32_t object_cache_next_unparsed(const struct object_cache *cache);
 

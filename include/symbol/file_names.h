@@ -31,8 +31,9 @@ struct code_place {
 };
 
 /* The file must outlive it: names are read from it when they are asked for. A file without any gives none. A table that
- * is broken is one less. -ENOMEM, -EIO. */
-int file_names_new(const struct elf_file *file, struct file_names **ret);
+ * is broken is one less. `embedded` (NULL: none) is the file in .gnu_debugdata, which need not outlive it: what is
+ * wrong with that is an error. -ENOMEM, -EIO; of `embedded` those of symtab_new_embedded(). */
+int file_names_new(const struct elf_file *file, const struct elf_file *embedded, struct file_names **ret);
 void file_names_free(struct file_names *names);
 /* Functions that have a name. */
 size_t file_names_count(const struct file_names *names);

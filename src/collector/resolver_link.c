@@ -229,6 +229,11 @@ static void on_parsed(struct resolver_link *link, const struct message_parsed *p
 		count(COUNTER_objects_failed);
 		log_write(LOG_DEBUG, MODULE, "no names from %s: %s", object->path, err_name(parsed->err));
 	}
+	if (object && parsed->embedded_err) {
+		count(COUNTER_debugdata_failed);
+		log_write(LOG_DEBUG, MODULE, "no names from .gnu_debugdata of %s: %s", object->path,
+			  err_name(parsed->embedded_err));
+	}
 }
 
 static void on_message(void *ctx, struct message *message)

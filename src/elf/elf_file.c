@@ -445,8 +445,8 @@ static void digest_headers(const struct elf_file *file, SHA2_CTX *sha)
 /* What names and unwind tables are made of. */
 static bool is_digested(const struct elf_section *section)
 {
-	static const char *const names[] = {".eh_frame",  ".debug_frame", ".gopclntab", ".data.rel.ro.gopclntab",
-					    ".go.module", ".data.rel.ro"};
+	static const char *const names[] = {".eh_frame",  ".debug_frame", ".gopclntab",	   ".data.rel.ro.gopclntab",
+					    ".go.module", ".data.rel.ro", ".gnu_debugdata"};
 
 	if (section->type == SHT_SYMTAB || section->type == SHT_DYNSYM)
 		return true;

@@ -2,8 +2,8 @@
 /* From the file's tables to the index:
  *
  *     .symtab ┐ read in pieces, functions only       radix sort       aliases, labels
- *             ├──────────► {va << 8 | rank, size, name} ──────► sorted ──────► {va, size, name}  16 bytes each
- *     .dynsym ┘
+ *     .dynsym ├──────────► {va << 8 | rank, size, name} ──────► sorted ──────► {va, size, name}  16 bytes each
+ *    embedded ┘
  *
  * Entries of one address stand in order of falling size, so that a walk backwards from
  * the last entry at or before an address meets the innermost symbol first. Symbols may nest (a function within the
@@ -11,7 +11,8 @@
  * of every BLOCK entries, and blocks that end too early are skipped whole.
  *
  * Names are needed while building only to choose among aliases. A string table of usual size is read once for that and
- * dropped; from a larger one the names are read one by one. */
+ * dropped; from a larger one the names are read one by one. The strings of an embedded file, which was unpacked for
+ * this and is closed again, stay. */
 #include "elf/symtab.h"
 
 #include <elf.h>
@@ -23,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/cursor.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
 
@@ -43,11 +45,15 @@
 /* Rank: the smaller is the better alias. */
 #define RANK_UNTYPED 0x20u
 #define RANK_BINDING_SHIFT 1
-#define RANK_DYNAMIC 1u
+#define RANK_SECOND 1u /* not of .symtab */
 
-#define NAME_DYNAMIC (1u << 31) /* in entry.name: the name is in .dynsym's string table */
+/* In entry.name, above the offset: in whose string table it is. */
+#define NAME_TABLE_SHIFT 30
+#define NAME_OFFSET_MASK ((1u << NAME_TABLE_SHIFT) - 1)
 
-enum table { TABLE_SYMTAB, TABLE_DYNSYM, TABLES };
+enum table { TABLE_SYMTAB, TABLE_DYNSYM, TABLE_EMBEDDED, TABLES };
+
+_Static_assert(TABLES <= 1u << (32 - NAME_TABLE_SHIFT), "a name says whose it is");
 
 struct entry {
 	uint64_t va;
@@ -67,6 +73,7 @@ struct symtab {
 	size_t n;
 	uint64_t *block_end;
 	struct strings strings[TABLES];
+	char *embedded_strings; /* NUL-terminated; NULL: none */
 };
 
 struct range {
@@ -76,14 +83,12 @@ struct range {
 struct range_vec VEC(struct range);
 
 struct build {
-	const struct elf_file *file;
+	const struct elf_file *file, *embedded;
 	struct symtab *symtab;
 	struct entry_vec entries;  /* va holds address and rank */
 	struct range_vec sections; /* executable ones, sorted */
 	struct range_vec segments; /* executable ones */
-	const struct elf_section *file_sections;
-	size_t n_file_sections;
-	char *resident[TABLES]; /* string tables, NUL-terminated */
+	char *resident[TABLES];	   /* string tables, NUL-terminated */
 	char scratch[2][MAX_NAME];
 };
 
@@ -95,6 +100,11 @@ static uint64_t entry_va(const struct entry *raw)
 static unsigned int entry_rank(const struct entry *raw)
 {
 	return raw->va & ((1u << RANK_BITS) - 1);
+}
+
+static enum table name_table(uint32_t name)
+{
+	return (enum table)(name >> NAME_TABLE_SHIFT);
 }
 
 /* --- where code is -------------------------------------------------------------------------------------------------
@@ -124,18 +134,19 @@ static int push_range(struct range_vec *ranges, uint64_t start, uint64_t size)
 static int find_code(struct build *build)
 {
 	const struct elf_segment *segments;
-	size_t n_segments;
+	const struct elf_section *sections;
+	size_t n_segments, n_sections;
 	int err;
 
 	segments = elf_file_segments(build->file, &n_segments);
-	build->file_sections = elf_file_sections(build->file, &build->n_file_sections);
+	sections = elf_file_sections(build->file, &n_sections);
 	for (size_t i = 0; i < n_segments; i++) {
 		err = segments[i].flags & PF_X ? push_range(&build->segments, segments[i].vaddr, segments[i].memsz) : 0;
 		if (err)
 			return err;
 	}
-	for (size_t i = 0; i < build->n_file_sections; i++) {
-		const struct elf_section *section = &build->file_sections[i];
+	for (size_t i = 0; i < n_sections; i++) {
+		const struct elf_section *section = &sections[i];
 
 		err = (section->flags & SHF_EXECINSTR) && (section->flags & SHF_ALLOC)
 			      ? push_range(&build->sections, section->addr, section->size)
@@ -175,15 +186,17 @@ static const struct range *section_of(const struct build *build, uint64_t va)
 /* --- reading -------------------------------------------------------------------------------------------------------
  */
 
-static bool is_code_section(const struct build *build, uint16_t index, uint64_t va)
+static bool is_code_section(const struct build *build, const struct elf_file *file, uint16_t index, uint64_t va)
 {
-	const struct elf_section *section;
+	const struct elf_section *sections, *section;
+	size_t n;
 
+	sections = elf_file_sections(file, &n);
 	if (index == SHN_XINDEX) /* its number is in yet another table; the address says as much */
 		return section_of(build, va);
-	if (index == SHN_UNDEF || index >= SHN_LORESERVE || index >= build->n_file_sections)
+	if (index == SHN_UNDEF || index >= SHN_LORESERVE || index >= n)
 		return false;
-	section = &build->file_sections[index];
+	section = &sections[index];
 	return (section->flags & SHF_EXECINSTR) && va >= section->addr && va - section->addr < section->size;
 }
 
@@ -210,8 +223,14 @@ static int symbol_rank(const Elf64_Sym *sym)
 	}
 }
 
+static const struct elf_file *table_file(const struct build *build, enum table table)
+{
+	return table == TABLE_EMBEDDED ? build->embedded : build->file;
+}
+
 static int add_symbols(struct build *build, enum table table, const Elf64_Sym *syms, size_t n)
 {
+	const struct elf_file *file = table_file(build, table);
 	uint64_t strings_size = build->symtab->strings[table].size;
 	struct entry *entries;
 
@@ -222,13 +241,14 @@ static int add_symbols(struct build *build, enum table table, const Elf64_Sym *s
 		const Elf64_Sym *sym = &syms[i];
 		int rank = symbol_rank(sym);
 
-		if (rank < 0 || !sym->st_name || sym->st_name >= strings_size || sym->st_name >= NAME_DYNAMIC ||
-		    !is_code_section(build, sym->st_shndx, sym->st_value) || !is_in_segment(build, sym->st_value))
+		if (rank < 0 || !sym->st_name || sym->st_name >= strings_size || sym->st_name > NAME_OFFSET_MASK ||
+		    !is_code_section(build, file, sym->st_shndx, sym->st_value) || !is_in_segment(build, sym->st_value))
 			continue;
 		entries[build->entries.len++] = (struct entry){
-			.va = sym->st_value << RANK_BITS | (unsigned int)rank | (table == TABLE_DYNSYM),
+			.va = sym->st_value << RANK_BITS | (unsigned int)rank |
+			      (table == TABLE_SYMTAB ? 0 : RANK_SECOND),
 			.size = sym->st_size < UINT32_MAX ? (uint32_t)sym->st_size : UINT32_MAX,
-			.name = sym->st_name | (table == TABLE_DYNSYM ? NAME_DYNAMIC : 0),
+			.name = sym->st_name | (uint32_t)table << NAME_TABLE_SHIFT,
 		};
 	}
 	return 0;
@@ -236,17 +256,22 @@ static int add_symbols(struct build *build, enum table table, const Elf64_Sym *s
 
 static int read_table(struct build *build, enum table table)
 {
-	uint32_t type = table == TABLE_SYMTAB ? SHT_SYMTAB : SHT_DYNSYM;
-	const struct elf_section *section = NULL, *strings;
+	uint32_t type = table == TABLE_DYNSYM ? SHT_DYNSYM : SHT_SYMTAB;
+	const struct elf_section *sections, *section = NULL, *strings;
+	const struct elf_file *file = table_file(build, table);
 	auto_free Elf64_Sym *piece = NULL;
+	size_t n_sections;
 	uint64_t n;
 
-	for (size_t i = 0; i < build->n_file_sections && !section; i++)
-		if (build->file_sections[i].type == type)
-			section = &build->file_sections[i];
-	if (!section || section->entsize != sizeof(Elf64_Sym) || section->link >= build->n_file_sections)
+	if (!file)
 		return 0;
-	strings = &build->file_sections[section->link];
+	sections = elf_file_sections(file, &n_sections);
+	for (size_t i = 0; i < n_sections && !section; i++)
+		if (sections[i].type == type)
+			section = &sections[i];
+	if (!section || section->entsize != sizeof(Elf64_Sym) || section->link >= n_sections)
+		return 0;
+	strings = &sections[section->link];
 	if (strings->type != SHT_STRTAB)
 		return 0;
 	build->symtab->strings[table] = (struct strings){.offset = strings->offset, .size = strings->size};
@@ -258,7 +283,7 @@ static int read_table(struct build *build, enum table table)
 		return -ENOMEM;
 	for (uint64_t at = 0; at < n; at += READ_SYMBOLS) {
 		size_t count = n - at < READ_SYMBOLS ? n - at : READ_SYMBOLS;
-		int err = io_pread_exact(elf_file_fd(build->file), piece, count * sizeof(*piece),
+		int err = io_pread_exact(elf_file_fd(file), piece, count * sizeof(*piece),
 					 section->offset + at * sizeof(*piece));
 
 		if (!err)
@@ -330,7 +355,7 @@ static bool has_aliases(const struct build *build, enum table table)
 		const struct entry *entry = &build->entries.items[i];
 
 		if (entry_va(entry) == entry_va(entry - 1) &&
-		    (!!(entry->name & NAME_DYNAMIC) == table || !!(entry[-1].name & NAME_DYNAMIC) == table))
+		    (name_table(entry->name) == table || name_table(entry[-1].name) == table))
 			return true;
 	}
 	return false;
@@ -341,12 +366,14 @@ static int load_strings(struct build *build, enum table table)
 	const struct strings *strings = &build->symtab->strings[table];
 	int err;
 
-	if (!strings->size || strings->size > MAX_RESIDENT_STRINGS || !has_aliases(build, table))
+	if (!strings->size ||
+	    (table != TABLE_EMBEDDED && (strings->size > MAX_RESIDENT_STRINGS || !has_aliases(build, table))))
 		return 0;
 	build->resident[table] = malloc(strings->size + 1);
 	if (!build->resident[table])
 		return -ENOMEM;
-	err = io_pread_exact(elf_file_fd(build->file), build->resident[table], strings->size, strings->offset);
+	err = io_pread_exact(elf_file_fd(table_file(build, table)), build->resident[table], strings->size,
+			     strings->offset);
 	if (err)
 		return err;
 	build->resident[table][strings->size] = '\0';
@@ -356,12 +383,16 @@ static int load_strings(struct build *build, enum table table)
 /* NUL-terminated, cut at size - 1. */
 static int read_name(const struct symtab *symtab, uint32_t name, char *to, size_t size)
 {
-	const struct strings *strings = &symtab->strings[name & NAME_DYNAMIC ? TABLE_DYNSYM : TABLE_SYMTAB];
-	uint64_t offset = name & ~NAME_DYNAMIC;
+	const struct strings *strings = &symtab->strings[name_table(name)];
+	uint64_t offset = name & NAME_OFFSET_MASK;
 	size_t done = 0;
 
 	if (!size)
 		return -EINVAL;
+	if (name_table(name) == TABLE_EMBEDDED) {
+		text_copy(to, size, symtab->embedded_strings + offset);
+		return 0;
+	}
 	while (done < size - 1) {
 		size_t n = size - 1 - done < NAME_PIECE ? size - 1 - done : NAME_PIECE;
 		ssize_t got;
@@ -386,10 +417,10 @@ static int read_name(const struct symtab *symtab, uint32_t name, char *to, size_
 
 static const char *alias_name(struct build *build, const struct entry *entry, char *scratch)
 {
-	enum table table = entry->name & NAME_DYNAMIC ? TABLE_DYNSYM : TABLE_SYMTAB;
+	enum table table = name_table(entry->name);
 
 	if (build->resident[table])
-		return build->resident[table] + (entry->name & ~NAME_DYNAMIC);
+		return build->resident[table] + (entry->name & NAME_OFFSET_MASK);
 	return read_name(build->symtab, entry->name, scratch, MAX_NAME) ? "" : scratch;
 }
 
@@ -402,7 +433,7 @@ static int compare_names(const char *a, const char *b)
 
 static bool is_same_class(const struct entry *a, const struct entry *b)
 {
-	return (entry_rank(a) | RANK_DYNAMIC) == (entry_rank(b) | RANK_DYNAMIC);
+	return (entry_rank(a) | RANK_SECOND) == (entry_rank(b) | RANK_SECOND);
 }
 
 /* The best name of a group, which the sort has brought into the order of rank. Equal names: the first, of .symtab. */
@@ -531,7 +562,26 @@ static int adopt_entries(struct symtab *symtab, struct entry_vec *entries)
 	return 0;
 }
 
+/* Only where a name of it was kept. */
+static void adopt_embedded_strings(struct build *build)
+{
+	struct symtab *symtab = build->symtab;
+
+	for (size_t i = 0; i < symtab->n; i++) {
+		if (name_table(symtab->entries[i].name) != TABLE_EMBEDDED)
+			continue;
+		symtab->embedded_strings = build->resident[TABLE_EMBEDDED];
+		build->resident[TABLE_EMBEDDED] = NULL;
+		return;
+	}
+}
+
 int symtab_new(const struct elf_file *file, struct symtab **ret)
+{
+	return symtab_new_embedded(file, NULL, ret);
+}
+
+int symtab_new_embedded(const struct elf_file *file, const struct elf_file *embedded, struct symtab **ret)
 {
 	struct symtab *symtab = calloc(1, sizeof(*symtab));
 	auto_free struct build *build = calloc(1, sizeof(*build));
@@ -541,11 +591,12 @@ int symtab_new(const struct elf_file *file, struct symtab **ret)
 		goto out;
 	symtab->file = file;
 	build->file = file;
+	build->embedded = embedded;
 	build->symtab = symtab;
 	vec_init(&build->entries, (size_t)TABLES * SYMTAB_MAX_SYMBOLS);
 	vec_init(&build->sections, ELF_MAX_SECTIONS);
 	vec_init(&build->segments, ELF_MAX_SEGMENTS);
-	err = find_code(build);
+	err = embedded && elf_file_size(embedded) > SYMTAB_MAX_EMBEDDED_BYTES ? -E2BIG : find_code(build);
 	for (enum table table = 0; !err && table < TABLES; table++)
 		err = read_table(build, table);
 	if (!err)
@@ -556,13 +607,15 @@ int symtab_new(const struct elf_file *file, struct symtab **ret)
 		goto out;
 	finish_entries(build);
 	err = adopt_entries(symtab, &build->entries);
+	if (!err)
+		adopt_embedded_strings(build);
 out:
 	if (build) {
 		vec_release(&build->entries);
 		vec_release(&build->sections);
 		vec_release(&build->segments);
-		free(build->resident[TABLE_SYMTAB]);
-		free(build->resident[TABLE_DYNSYM]);
+		for (enum table table = 0; table < TABLES; table++)
+			free(build->resident[table]);
 	}
 	if (err)
 		symtab_free(symtab);
@@ -577,6 +630,7 @@ void symtab_free(struct symtab *symtab)
 		return;
 	free(symtab->entries);
 	free(symtab->block_end);
+	free(symtab->embedded_strings);
 	free(symtab);
 }
 
@@ -594,7 +648,8 @@ size_t symtab_memory_bytes(const struct symtab *symtab)
 {
 	size_t blocks = (symtab->n + BLOCK - 1) / BLOCK;
 
-	return sizeof(*symtab) + symtab->n * sizeof(*symtab->entries) + blocks * sizeof(*symtab->block_end);
+	return sizeof(*symtab) + symtab->n * sizeof(*symtab->entries) + blocks * sizeof(*symtab->block_end) +
+	       (symtab->embedded_strings ? symtab->strings[TABLE_EMBEDDED].size + 1 : 0);
 }
 
 /* The innermost entry that holds the address, or NULL. */

@@ -168,7 +168,7 @@ static bool object_needs_fd(const union fixed_part *part)
 
 static bool parsed_is_right(const union fixed_part *part)
 {
-	return is_err(part->parsed.err);
+	return is_err(part->parsed.err) && is_err(part->parsed.embedded_err);
 }
 
 static bool batch_done_is_right(const union fixed_part *part)

@@ -25,12 +25,18 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
+#include "elf/symtab.h"
+#include "elf/unpack.h"
+#include "ipc/memfd.h"
 #include "symbol/demangle.h"
 #include "symbol/file_names.h"
 #include "symbol/vdso.h"
 #include "unwind/table_build.h"
 
 #define MAX_NAME 4096
+/* Of all files together, unpacked: names out of .gnu_debugdata are kept in memory. Of a distribution's library they
+ * take some 100 KiB. */
+#define MAX_EMBEDDED_BYTES (256u << 20)
 
 _Static_assert(CODE_MAX_LINES == OBJECT_MAX_LINES, "each line of a place has room in a name");
 _Static_assert(BUILD_ID_MAX == ELF_BUILD_ID_MAX, "an id of a mapping is compared with one of a file");
@@ -47,7 +53,9 @@ struct image {
 	struct build_id build_id;
 	uint64_t dev, ino, size;
 	struct timespec mtime;
-	uint32_t table_owner; /* first object whose table was made of it; 0: none */
+	uint32_t table_owner;  /* first object whose table was made of it; 0: none */
+	int embedded_err;      /* why .gnu_debugdata gave no names */
+	size_t embedded_bytes; /* of .gnu_debugdata, unpacked; about half of it is kept */
 	bool has_digest;
 	uint8_t digest[ELF_DIGEST_BYTES];
 };
@@ -72,7 +80,7 @@ struct object_cache {
 	struct map by_id; /* uint32_t -> struct object * */
 	struct image_vec images;
 	struct object *first_unparsed, *last_unparsed;
-	size_t module_bytes;
+	size_t module_bytes, embedded_bytes;
 	char *build_id_text;	 /* 2 * BUILD_ID_MAX + 1 */
 	struct code_place place; /* scratch */
 };
@@ -99,6 +107,7 @@ static void image_unref(struct object_cache *cache, struct image *image)
 		*slot = cache->images.items[--cache->images.len];
 		break;
 	}
+	cache->embedded_bytes -= image->embedded_bytes;
 	image_free(image);
 }
 
@@ -211,6 +220,66 @@ static int load_image(struct object_cache *cache, struct object *object)
 fail:
 	image_free(image);
 	return err;
+}
+
+/* --- symbols -------------------------------------------------------------------------------------------------------
+ */
+
+/* The ELF file in .gnu_debugdata. -ENOENT: there is none. */
+static int open_embedded(const struct object_cache *cache, const struct image *image, struct elf_file **ret)
+{
+	const struct elf_section *section = elf_file_section(image->file, ".gnu_debugdata");
+	uint64_t room = MAX_EMBEDDED_BYTES - cache->embedded_bytes, bytes;
+	struct unpack_source source;
+	auto_close int fd = -1;
+	int err = section ? unpack_source_of(image->file, section, &source) : -ENOENT;
+
+	if (!err)
+		err = memfd_new("debugdata", &fd);
+	if (!err)
+		err = unpack_to_fd(&source, room < SYMTAB_MAX_EMBEDDED_BYTES ? room : SYMTAB_MAX_EMBEDDED_BYTES, fd,
+				   &bytes);
+	return err ? err : elf_file_open(take_fd(&fd), ret);
+}
+
+/* Its build id, where it has one, is that of the file around it. */
+static int check_embedded(const struct image *image, const struct elf_file *embedded)
+{
+	struct build_id build_id;
+
+	build_id.len = elf_file_build_id(embedded, build_id.bytes);
+	if (elf_file_machine(embedded) != elf_file_machine(image->file) ||
+	    (build_id.len && !is_same_id(&build_id, &image->build_id)))
+		return -ESTALE;
+	return 0;
+}
+
+/* With names out of .gnu_debugdata. What is wrong with that costs only itself. */
+static int load_embedded(struct object_cache *cache, struct image *image)
+{
+	struct elf_file *embedded = NULL;
+	int err = open_embedded(cache, image, &embedded);
+
+	if (!err)
+		err = check_embedded(image, embedded);
+	if (!err)
+		err = file_names_new(image->file, embedded, &image->names);
+	if (!err) {
+		image->embedded_bytes = (size_t)elf_file_size(embedded);
+		cache->embedded_bytes += image->embedded_bytes;
+	}
+	elf_file_free(embedded);
+	return err;
+}
+
+static int load_symbols(struct object_cache *cache, struct image *image)
+{
+	int err = load_embedded(cache, image);
+
+	if (!err)
+		return 0;
+	image->embedded_err = err == -ENOENT ? 0 : err;
+	return file_names_new(image->file, NULL, &image->names);
 }
 
 /* --- objects -------------------------------------------------------------------------------------------------------
@@ -385,7 +454,7 @@ int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_sy
 		remove_unparsed(cache, object);
 		is_first = !object->image->names;
 		if (is_first)
-			object->err = file_names_new(object->image->file, &object->image->names);
+			object->err = load_symbols(cache, object->image);
 		object->state = object->err ? OBJECT_UNNAMED : OBJECT_NAMED;
 	}
 	if (object->err)
@@ -393,6 +462,13 @@ int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_sy
 	*ret_symbols = file_names_count(object->image->names);
 	*ret_index_bytes = is_first ? file_names_memory_bytes(object->image->names) : 0;
 	return 0;
+}
+
+int object_cache_embedded_err(const struct object_cache *cache, uint32_t id)
+{
+	const struct object *object = find_object(cache, id);
+
+	return object && object->image ? object->image->embedded_err : 0;
 }
 
 uint32_t object_cache_next_unparsed(const struct object_cache *cache)

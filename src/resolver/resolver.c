@@ -52,6 +52,7 @@ static int parse_object(struct resolver *resolver, uint32_t id)
 	if (err)
 		return err;
 	after.err = object_cache_parse(resolver->cache, id, &after.symbols, &after.index_bytes);
+	after.embedded_err = object_cache_embedded_err(resolver->cache, id);
 	return channel_send(resolver->channel, MESSAGE_PARSED, 0, &after, sizeof(after), -1);
 }
 

@@ -22,7 +22,7 @@ static int pass_over_bad(int err)
 	return err == -ENOMEM || err == -EIO ? err : 0;
 }
 
-int file_names_new(const struct elf_file *file, struct file_names **ret)
+int file_names_new(const struct elf_file *file, const struct elf_file *embedded, struct file_names **ret)
 {
 	struct file_names *names = calloc(1, sizeof(*names));
 	int err;
@@ -31,8 +31,8 @@ int file_names_new(const struct elf_file *file, struct file_names **ret)
 		return -ENOMEM;
 	err = pass_over_bad(gopclntab_open(file, &names->go));
 	if (!err)
-		err = symtab_new(file, &names->symtab);
-	if (names->go)
+		err = embedded ? symtab_new_embedded(file, embedded, &names->symtab) : symtab_new(file, &names->symtab);
+	if (names->go && !embedded)
 		err = pass_over_bad(err);
 	if (err) {
 		file_names_free(names);

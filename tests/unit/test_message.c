@@ -159,6 +159,9 @@ static void enums_and_errors_have_a_range(void **state)
 	check(MESSAGE_PARSED, PUT(parsed, ""), false, -EBADMSG);
 	parsed.err = INT32_MIN;
 	check(MESSAGE_PARSED, PUT(parsed, ""), false, -EBADMSG);
+	parsed.err = 0;
+	parsed.embedded_err = 1;
+	check(MESSAGE_PARSED, PUT(parsed, ""), false, -EBADMSG);
 
 	for (size_t i = 0; i < OPEN_CANDIDATES; i++)
 		open.candidate[i].tgid = 1;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <lzma.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -342,6 +343,174 @@ static void file_that_is_no_elf_is_unnamed(void **state)
 	object_cache_free(cache);
 }
 
+/* --- .gnu_debugdata ------------------------------------------------------------------------------------------------
+ */
+
+#define DEBUGDATA 0x6000 /* in place of .data */
+#define LOCAL_VA (IMAGE_TEXT + 0x200)
+
+/* A file that knows "exported" alone, around one that knows "hidden_local". */
+static void make_stripped(struct elf_image *image, struct elf_image *embedded, const char *build_id)
+{
+	image_init(image);
+	image_build_id(image, ID_A, strlen(ID_A));
+	image_add_symbol(image,
+			 &(struct image_symbol){"exported", IMAGE_TEXT, 0x100, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 1});
+	image_init(embedded);
+	image_build_id(embedded, build_id, strlen(build_id));
+	image_add_symbol(embedded,
+			 &(struct image_symbol){"hidden_local", LOCAL_VA, 0x100, STT_FUNC, STB_LOCAL, SECTION_TEXT, 0});
+}
+
+static void embed(struct elf_image *image, const struct elf_image *embedded)
+{
+	size_t size = 0;
+
+	assert_int_equal(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, embedded->bytes, sizeof(embedded->bytes),
+						 image->bytes + DEBUGDATA, &size, IMAGE_BYTES - DEBUGDATA),
+			 LZMA_OK);
+	image_section(image, SECTION_DATA, ".gnu_debugdata",
+		      (Elf64_Shdr){.sh_type = SHT_PROGBITS, .sh_offset = DEBUGDATA, .sh_size = size});
+}
+
+/* What the local function is called; the exported one always has its name. */
+static const char *local_name(struct object_cache *cache, uint32_t id, const struct elf_image *image, int *ret_err)
+{
+	struct message_object object = message(id, ID_A, 0);
+
+	assert_int_equal(add_and_parse(cache, &object, "/lib/libfoo.so", image_fd(image)), 0);
+	assert_string_equal(name_of(cache, id, CODE, 0), "exported");
+	*ret_err = object_cache_embedded_err(cache, id);
+	return name_of(cache, id, CODE + 0x210, 0);
+}
+
+static void stripped_file_has_the_names_that_it_embeds(void **state)
+{
+	static const char *const ids[] = {ID_A, ""};
+	struct elf_image image, embedded;
+	int err;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct object_cache *cache = new_cache();
+		struct object_name name;
+		size_t before, own_bytes;
+
+		make_stripped(&image, &embedded, ids[i]);
+		before = object_cache_memory_bytes(cache);
+		assert_string_equal(local_name(cache, 1, &image, &err), "libfoo.so+0x401210");
+		assert_int_equal(err, 0);
+		own_bytes = object_cache_memory_bytes(cache) - before;
+		object_cache_free(cache);
+
+		cache = new_cache();
+		embed(&image, &embedded);
+		assert_string_equal(local_name(cache, 1, &image, &err), "hidden_local");
+		assert_int_equal(err, 0);
+		object_cache_name(cache, 1, CODE + 0x210, 0, &name);
+		assert_int_equal(name.symbol_va, LOCAL_VA);
+		assert_true(object_cache_memory_bytes(cache) - before > own_bytes + strlen("hidden_local"));
+		object_cache_free(cache);
+	}
+}
+
+static void embedded_file_of_another_costs_only_itself(void **state)
+{
+	enum { OTHER_MACHINE, OTHER_ID, NO_ELF, CUT, EMPTY, CASES };
+	static const int expected[CASES] = {-ESTALE, -ESTALE, -ENOEXEC, -EBADMSG, -EBADMSG};
+	struct elf_image image, embedded;
+
+	(void)state;
+	for (int i = 0; i < CASES; i++) {
+		struct object_cache *cache = new_cache();
+		const char *name;
+		int err;
+
+		make_stripped(&image, &embedded, i == OTHER_ID ? ID_B : ID_A);
+		if (i == OTHER_MACHINE)
+			image_ehdr(&embedded)->e_machine = EM_AARCH64;
+		if (i == NO_ELF)
+			embedded.bytes[0] = '#';
+		embed(&image, &embedded);
+		if (i == CUT)
+			image_shdr(&image, SECTION_DATA)->sh_size--;
+		if (i == EMPTY)
+			image_shdr(&image, SECTION_DATA)->sh_size = 0;
+		name = local_name(cache, 1, &image, &err);
+		if (err != expected[i] || strcmp(name, "libfoo.so+0x401210") != 0)
+			fail_msg("case %d: %d, %s", i, err, name);
+		object_cache_free(cache);
+	}
+}
+
+/* Equal in all but what is embedded, the size included. */
+static void embedded_names_are_not_lent(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct elf_image image, embedded;
+	size_t size;
+	int err;
+
+	(void)state;
+	make_stripped(&image, &embedded, ID_A);
+	embed(&image, &embedded);
+	size = image_shdr(&image, SECTION_DATA)->sh_size;
+	assert_string_equal(local_name(cache, 1, &image, &err), "hidden_local");
+	memcpy(embedded.bytes + IMAGE_STRINGS + 1, "hidden_forge", strlen("hidden_forge"));
+	embed(&image, &embedded);
+	assert_int_equal(image_shdr(&image, SECTION_DATA)->sh_size, size);
+	assert_string_equal(local_name(cache, 2, &image, &err), "hidden_forge");
+	assert_string_equal(name_of(cache, 1, CODE + 0x210, 0), "hidden_local");
+	object_cache_free(cache);
+}
+
+/* Each unpacks to 48 MiB, of the 256 MiB that all may have; what is replaced gives its share back. */
+static void embedded_names_have_a_budget(void **state)
+{
+	const size_t unpacked = 48u << 20, packed_max = 1u << 20;
+	struct object_cache *cache = new_cache();
+	uint8_t *bytes = calloc(1, unpacked), *packed = malloc(packed_max);
+	struct elf_image image, embedded;
+	size_t size = 0;
+	int named = 0;
+
+	(void)state;
+	assert_non_null(bytes);
+	assert_non_null(packed);
+	make_stripped(&image, &embedded, ID_A);
+	memcpy(bytes, &embedded.bytes, sizeof(embedded.bytes));
+	for (size_t i = sizeof(embedded.bytes); i < unpacked; i += 4096) /* not to be a bomb */
+		for (size_t j = 0; j < 16; j++)
+			bytes[i + j] = (uint8_t)(i * 2654435761u >> (8 + j));
+	assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, bytes, unpacked, packed, &size, packed_max),
+			 LZMA_OK);
+	for (uint32_t round = 0; round < 8; round++) {
+		struct message_object object = message(round == 7 ? 1 : round + 1, ID_A, 0);
+		int fd, err;
+
+		/* Each is another file. */
+		image_section(&image, SECTION_DATA, ".gnu_debugdata",
+			      (Elf64_Shdr){.sh_type = SHT_PROGBITS,
+					   .sh_offset = IMAGE_BYTES,
+					   .sh_addralign = 1 + round,
+					   .sh_entsize = round,
+					   .sh_size = size});
+		fd = image_fd(&image);
+		assert_int_equal(write(fd, packed, size), size);
+		if (round == 7) /* the first one's place is free again */
+			assert_int_equal(object_cache_add(cache, &(struct message_object){.object = 1}, "x", -1), 0);
+		assert_int_equal(add_and_parse(cache, &object, "/lib/libfoo.so", fd), 0);
+		err = object_cache_embedded_err(cache, object.object);
+		if (err != (round < 5 || round == 7 ? 0 : -E2BIG))
+			fail_msg("round %u: %d", round, err);
+		named += strcmp(name_of(cache, object.object, CODE + 0x210, 0), "hidden_local") == 0;
+	}
+	assert_int_equal(named, 6);
+	free(bytes);
+	free(packed);
+	object_cache_free(cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +526,10 @@ int main(void)
 		cmocka_unit_test(unparsed_objects_come_in_order),
 		cmocka_unit_test(descriptor_is_taken_over_always),
 		cmocka_unit_test(file_that_is_no_elf_is_unnamed),
+		cmocka_unit_test(stripped_file_has_the_names_that_it_embeds),
+		cmocka_unit_test(embedded_file_of_another_costs_only_itself),
+		cmocka_unit_test(embedded_names_are_not_lent),
+		cmocka_unit_test(embedded_names_have_a_budget),
 	};
 
 	return cmocka_run_group_tests_name("object_cache", tests, NULL, NULL);

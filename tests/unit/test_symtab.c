@@ -385,6 +385,137 @@ static void file_that_shrank_gives_an_error_not_a_crash(void **state)
 	elf_file_free(file);
 }
 
+/* --- a file in the file --------------------------------------------------------------------------------------------
+ */
+
+/* The embedded image's file is closed before anything is looked up. */
+static struct table open_embedded(struct elf_image *own, struct elf_image *embedded)
+{
+	struct table table = {NULL, NULL};
+	struct elf_file *file;
+
+	assert_int_equal(elf_file_open(image_fd(own), &table.file), 0);
+	assert_int_equal(elf_file_open(image_fd(embedded), &file), 0);
+	assert_int_equal(symtab_new_embedded(table.file, file, &table.symtab), 0);
+	elf_file_free(file);
+	return table;
+}
+
+static void add_all(struct elf_image *image, const struct image_symbol *symbols, size_t n)
+{
+	image_init(image);
+	for (size_t i = 0; i < n; i++)
+		image_add_symbol(image, &symbols[i]);
+}
+
+static void embedded_symbols_fill_what_the_file_lacks(void **state)
+{
+	const struct image_symbol own[] = {
+		{"exported", T, 0x100, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 1},
+		{"assembly", T + 0x200, 0, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 1},
+		{"outer", T + 0x400, 0x100, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 1},
+		{"twice", T + 0x600, 0x10, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 1},
+		{"weak_own", T + 0x700, 0x10, STT_FUNC, STB_WEAK, SECTION_TEXT, 1},
+	};
+	const struct image_symbol embedded[] = {
+		FUNC("local", T + 0x100, 0x80, LOCAL),
+		FUNC("local_in_the_gap", T + 0x280, 0x40, LOCAL),
+		FUNC("inner", T + 0x440, 0x20, LOCAL),
+		FUNC("label", T + 0x480, 0, GLOBAL),
+		FUNC("twice", T + 0x600, 0x10, GLOBAL),
+		FUNC("strong_embedded", T + 0x700, 0x10, GLOBAL),
+		{"not_dynamic_here", T + 0x800, 0x10, STT_FUNC, STB_GLOBAL, SECTION_TEXT, 1},
+	};
+	const struct lookup lookups[] = {
+		{T, "exported", T},
+		{T + 0xff, "exported", T},
+		{T + 0x100, "local", T + 0x100},
+		{T + 0x17f, "local", T + 0x100},
+		{T + 0x180, NULL, 0},
+		{T + 0x27f, "assembly", T + 0x200}, /* without a size it ends at the next, of whichever table */
+		{T + 0x280, "local_in_the_gap", T + 0x280},
+		{T + 0x2c0, NULL, 0},
+		{T + 0x43f, "outer", T + 0x400},
+		{T + 0x440, "inner", T + 0x440},
+		{T + 0x460, "outer", T + 0x400},
+		{T + 0x480, "outer", T + 0x400},
+		{T + 0x500, NULL, 0},
+		{T + 0x600, "twice", T + 0x600},
+		{T + 0x700, "strong_embedded", T + 0x700},
+		{T + 0x800, NULL, 0},
+	};
+	struct elf_image image, inner;
+	struct table table;
+	size_t bytes;
+
+	(void)state;
+	add_all(&image, own, sizeof(own) / sizeof(own[0]));
+	add_all(&inner, embedded, sizeof(embedded) / sizeof(embedded[0]));
+	table = open_embedded(&image, &inner);
+	check_lookups(table.symtab, lookups, sizeof(lookups) / sizeof(lookups[0]));
+	bytes = symtab_memory_bytes(table.symtab);
+	close_table(&table);
+	/* The names of the embedded file are held. */
+	table = open_table(image_fd(&image));
+	assert_true(bytes > symtab_memory_bytes(table.symtab) + image_shdr(&inner, SECTION_STRTAB)->sh_size);
+	close_table(&table);
+}
+
+static void embedded_file_needs_neither_contents_nor_segments(void **state)
+{
+	const struct image_symbol local[] = {FUNC("local", T, 0x100, LOCAL)};
+	const struct lookup found = {T, "local", T}, none = {T, NULL, 0};
+	struct elf_image image, inner;
+	struct table table;
+
+	(void)state;
+	image_init(&image);
+	add_all(&inner, local, 1);
+	image_shdr(&inner, SECTION_TEXT)->sh_type = SHT_NOBITS;
+	image_shdr(&inner, SECTION_TEXT)->sh_offset = 1ull << 40;
+	image_ehdr(&inner)->e_phnum = 0;
+	table = open_embedded(&image, &inner);
+	check_lookups(table.symtab, &found, 1);
+	close_table(&table);
+	/* What the file itself does not load as code has no names. */
+	image_phdr(&image, 0)->p_flags = PF_R;
+	table = open_embedded(&image, &inner);
+	check_lookups(table.symtab, &none, 1);
+	assert_int_equal(symtab_count(table.symtab), 0);
+	close_table(&table);
+}
+
+static void embedded_file_may_be_useless(void **state)
+{
+	const struct image_symbol own[] = {FUNC("own", T, 0x100, GLOBAL)}, local[] = {FUNC("local", T, 0x100, LOCAL)};
+	const struct lookup found = {T, "own", T};
+	struct elf_file *file, *large;
+	struct elf_image image, inner;
+	struct symtab *symtab = NULL;
+	struct table table;
+	int fd;
+
+	(void)state;
+	add_all(&image, own, 1);
+	image_init(&inner);
+	table = open_embedded(&image, &inner); /* no symbols */
+	check_lookups(table.symtab, &found, 1);
+	close_table(&table);
+	add_all(&inner, local, 1);
+	image_shdr(&inner, SECTION_SYMTAB)->sh_link = 77;
+	table = open_embedded(&image, &inner);
+	check_lookups(table.symtab, &found, 1);
+	close_table(&table);
+	fd = image_fd(&inner);
+	assert_int_equal(ftruncate(fd, SYMTAB_MAX_EMBEDDED_BYTES + 1), 0);
+	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
+	assert_int_equal(elf_file_open(fd, &large), 0);
+	assert_int_equal(symtab_new_embedded(file, large, &symtab), -E2BIG);
+	assert_null(symtab);
+	elf_file_free(large);
+	elf_file_free(file);
+}
+
 /* --- against libelf ------------------------------------------------------------------------------------------------
  */
 
@@ -626,6 +757,9 @@ int main(void)
 		cmocka_unit_test(name_longer_than_one_read_is_whole),
 		cmocka_unit_test(bad_tables_give_no_symbols),
 		cmocka_unit_test(file_that_shrank_gives_an_error_not_a_crash),
+		cmocka_unit_test(embedded_symbols_fill_what_the_file_lacks),
+		cmocka_unit_test(embedded_file_needs_neither_contents_nor_segments),
+		cmocka_unit_test(embedded_file_may_be_useless),
 		cmocka_unit_test(libc_is_named_as_libelf_would),
 		cmocka_unit_test(own_program_is_named_as_libelf_would),
 		cmocka_unit_test(every_function_of_nm_is_found),
