@@ -19,16 +19,16 @@
 #include "elf/elf_file.h"
 #include "elf/file_pages.h"
 
-#define PCDATA_INLINED 2
-#define FUNCDATA_INLINED 3
+#define PCDATA_INLINED 2ull
+#define FUNCDATA_INLINED 3ull
 #define MAX_TAIL_BYTES 40
 #define SCAN_BYTES (64u << 10)
 #define SCAN_MAX_BYTES (64ull << 20)
 
 /* Words of runtime.moduledata; Go 1.20 put two in between. */
-#define MODULE_MINPC 20
-#define MODULE_GOFUNC 40
-#define MODULE_GOFUNC_1_18 38
+#define MODULE_MINPC 20ull
+#define MODULE_GOFUNC 40ull
+#define MODULE_GOFUNC_1_18 38ull
 
 struct record {
 	uint32_t pcfile, pcln, unit, start_line;
@@ -57,7 +57,7 @@ static int read_at(const struct gopclntab *table, uint64_t va, void *to, size_t 
 /* Is that runtime.moduledata? Its first word is the table's address, and it has the bounds of the code. */
 static int try_module(struct gopclntab *table, uint64_t va)
 {
-	unsigned int gofunc = table->layout == GO_LAYOUT_1_18 ? MODULE_GOFUNC_1_18 : MODULE_GOFUNC;
+	uint64_t gofunc = table->layout == GO_LAYOUT_1_18 ? MODULE_GOFUNC_1_18 : MODULE_GOFUNC;
 	uint64_t bounds[2], data;
 	uint8_t byte;
 	int err = read_at(table, va + MODULE_MINPC * 8, bounds, sizeof(bounds));
