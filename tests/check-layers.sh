@@ -14,12 +14,13 @@ declare -A allowed=(
 	[collector]='base ipc table wire'
 	[opener]='base ipc wire'
 	[elf]='base wire'
+	[dwarf]='base elf wire'
 	[table]='base wire'
 	[unwind]='base elf table wire'
 	[symbol]='base elf wire'
 	[profile]='base'
 	[encode]='base profile'
-	[resolver]='base ipc elf table unwind symbol profile encode wire'
+	[resolver]='base ipc dwarf elf table unwind symbol profile encode wire'
 	[cli]='base ipc collector table wire opener/opener.h resolver/resolver.h'
 	[wire]=''
 )
@@ -41,7 +42,7 @@ system_rules=(
 )
 
 # These take bytes, descriptors or readers, never a path: "openat(" and its kin are no calls of theirs.
-pathless='resolver elf table unwind symbol profile encode'
+pathless='resolver dwarf elf table unwind symbol profile encode'
 path_calls='open|open64|openat|openat2|creat|fopen|freopen|opendir|scandir|nftw|stat|lstat|statx|access|readlink'
 path_calls+='|readlinkat|realpath|unlink|unlinkat|rename|renameat|mkdir|mkdirat|mkstemp|popen|system|execve|execvp'
 path_calls+='|socket|connect|bind|dlopen|syscall'

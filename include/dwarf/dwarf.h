@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What DWARF tells of an address: the function, what was inlined there, and the source line of each (versions 2 to 5,
+ * 32- and 64-bit units).
+ *
+ * Lazy: the first question reads the head of each unit, and a unit is read when it is asked about. Least recently used
+ * units leave when they take more than they may. The file is hostile: a broken unit costs its own names only. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DWARF_CACHE_BYTES (64u << 20) /* a reasonable budget */
+#define DWARF_MAX_UNIT_BYTES                                                                                           \
+	(256ull << 20) /* of .debug_info or .debug_line; a larger unit has no functions, or lines */
+#define DWARF_MAX_FRAMES 256u
+#define DWARF_MAX_STRING_BYTES (64u << 10) /* a longer name or path is none */
+
+struct elf_file;
+struct dwarf;
+
+/* Texts that are not there are "". */
+struct dwarf_frame {
+	const char *name;	  /* DW_AT_name: "push_back" */
+	const char *linkage_name; /* as in the symbol table, not demangled; many languages have none */
+	const char *file;	  /* directory of the compilation / directory / name */
+	uint32_t line, column;	  /* 0: not known. Of an inlined function's caller: of the call */
+};
+
+struct dwarf_frames {
+	const struct dwarf_frame *items; /* what was inlined first; the function that has the code is the last one */
+	size_t n;
+};
+
+/* Units that are held take at most `cache_bytes`, but the one asked about is always held. The file must outlive it.
+ * -ENOENT: no DWARF (compressed sections count as absent). Reads nothing yet. */
+int dwarf_open(const struct elf_file *file, size_t cache_bytes, struct dwarf **ret);
+void dwarf_free(struct dwarf *dwarf);
+
+/* *ret is valid until the next call. Where lines are known and no function is, there is one frame without a name.
+ * -ENOENT: nothing known; -EIO, -ENOMEM. Never -EBADMSG: what is broken is not known. */
+int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret);
+
+size_t dwarf_memory_bytes(const struct dwarf *dwarf);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dwarf/dwarf_constants.h"
+#include "dwarf/dwarf_internal.h"
+
+#define MAX_ABBREVS (DWARF_MAX_ABBREV_BYTES / 5)    /* code, tag, children, two zeros */
+#define MAX_ATTRIBUTES (DWARF_MAX_ABBREV_BYTES / 2) /* name, form */
+
+static int read_attributes(struct cursor *cursor, struct dwarf_abbrevs *abbrevs, struct dwarf_abbrev *abbrev)
+{
+	size_t n = 0, fixed = 0;
+
+	for (;;) {
+		uint64_t name = cursor_uleb128(cursor), form = cursor_uleb128(cursor);
+		struct dwarf_attribute *attribute;
+		int64_t implicit = form == DW_FORM_IMPLICIT_CONST ? cursor_sleb128(cursor) : 0;
+		int bytes;
+
+		if (!cursor_ok(cursor))
+			return -EBADMSG;
+		if (!name && !form)
+			break;
+		if (name > UINT16_MAX || form > UINT16_MAX || n == UINT16_MAX)
+			return -EBADMSG;
+		if (vec_reserve(&abbrevs->attributes, abbrevs->attributes.len + 1))
+			return abbrevs->attributes.len == MAX_ATTRIBUTES ? -EBADMSG : -ENOMEM;
+		attribute = vec_push_reserved(&abbrevs->attributes);
+		*attribute =
+			(struct dwarf_attribute){.name = (uint16_t)name, .form = (uint16_t)form, .implicit = implicit};
+		n++;
+		bytes = dwarf_form_bytes((uint16_t)form, &abbrevs->format);
+		fixed = bytes < 0 || fixed >= DWARF_VARIES - 16u ? DWARF_VARIES : fixed + (size_t)bytes;
+	}
+	abbrev->n = (uint16_t)n;
+	abbrev->fixed_bytes = (uint16_t)fixed;
+	return 0;
+}
+
+static int compare_codes(const void *a, const void *b)
+{
+	const struct dwarf_abbrev *one = a, *other = b;
+
+	return (one->code > other->code) - (one->code < other->code);
+}
+
+/* -EBADMSG also when the cursor is too short. */
+static int parse(struct cursor *cursor, uint64_t last, struct dwarf_abbrevs *abbrevs)
+{
+	vec_clear(&abbrevs->abbrevs);
+	vec_clear(&abbrevs->attributes);
+	abbrevs->is_dense = true;
+	for (;;) {
+		uint64_t code = cursor_uleb128(cursor), tag;
+		struct dwarf_abbrev abbrev;
+		int err;
+
+		if (!cursor_ok(cursor))
+			return -EBADMSG;
+		if (!code)
+			break;
+		tag = cursor_uleb128(cursor);
+		if (code > UINT32_MAX || tag > UINT16_MAX)
+			return -EBADMSG;
+		abbrev = (struct dwarf_abbrev){
+			.code = (uint32_t)code,
+			.tag = (uint16_t)tag,
+			.has_children = cursor_u8(cursor) != 0,
+			.first = (uint32_t)abbrevs->attributes.len,
+		};
+		err = read_attributes(cursor, abbrevs, &abbrev);
+		if (err)
+			return err;
+		if (vec_reserve(&abbrevs->abbrevs, abbrevs->abbrevs.len + 1))
+			return abbrevs->abbrevs.len == MAX_ABBREVS ? -EBADMSG : -ENOMEM;
+		*vec_push_reserved(&abbrevs->abbrevs) = abbrev;
+		abbrevs->is_dense &= code == abbrevs->abbrevs.len;
+		if (code == last)
+			break;
+	}
+	if (!abbrevs->is_dense && abbrevs->abbrevs.len)
+		qsort(abbrevs->abbrevs.items, abbrevs->abbrevs.len, sizeof(struct dwarf_abbrev), compare_codes);
+	return 0;
+}
+
+int dwarf_abbrevs_read(struct dwarf *dwarf, uint64_t offset, const struct dwarf_format *format, uint64_t last,
+		       struct dwarf_abbrevs **ret)
+{
+	struct dwarf_abbrevs *abbrevs = calloc(1, sizeof(*abbrevs));
+	struct dwarf_bytes bytes;
+	int err;
+
+	if (!abbrevs)
+		return -ENOMEM;
+	abbrevs->offset = offset;
+	abbrevs->format = *format;
+	vec_init(&abbrevs->abbrevs, MAX_ABBREVS);
+	vec_init(&abbrevs->attributes, MAX_ATTRIBUTES);
+	dwarf_bytes_init(&bytes, DWARF_ABBREV, offset, dwarf->sections[DWARF_ABBREV].size, DWARF_MAX_ABBREV_BYTES);
+	while (dwarf_bytes_grow(dwarf, &bytes, &err)) {
+		err = parse(&bytes.cursor, last, abbrevs);
+		if (err != -EBADMSG)
+			break;
+	}
+	dwarf_bytes_release(&bytes);
+	if (err) {
+		dwarf_abbrevs_free(abbrevs);
+		return err;
+	}
+	*ret = abbrevs;
+	return 0;
+}
+
+void dwarf_abbrevs_free(struct dwarf_abbrevs *abbrevs)
+{
+	if (!abbrevs)
+		return;
+	vec_release(&abbrevs->abbrevs);
+	vec_release(&abbrevs->attributes);
+	free(abbrevs);
+}
+
+static bool is_for(const struct dwarf_abbrevs *abbrevs, const struct dwarf_head *head)
+{
+	return abbrevs->offset == head->abbrevs && abbrevs->format.version == head->format.version &&
+	       abbrevs->format.address_size == head->format.address_size &&
+	       abbrevs->format.offset_size == head->format.offset_size;
+}
+
+int dwarf_abbrevs_of(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_abbrevs **ret)
+{
+	struct dwarf_abbrevs **oldest = &dwarf->abbrevs[0], *made;
+	int err;
+
+	for (size_t i = 0; i < DWARF_ABBREV_TABLES; i++) {
+		struct dwarf_abbrevs **slot = &dwarf->abbrevs[i];
+
+		if (*slot && is_for(*slot, head)) {
+			(*slot)->used = ++dwarf->uses;
+			*ret = *slot;
+			return 0;
+		}
+		if (*oldest && (!*slot || (*slot)->used < (*oldest)->used))
+			oldest = slot;
+	}
+	err = dwarf_abbrevs_read(dwarf, head->abbrevs, &head->format, 0, &made);
+	if (err)
+		return err;
+	dwarf_abbrevs_free(*oldest);
+	*oldest = made;
+	made->used = ++dwarf->uses;
+	*ret = made;
+	return 0;
+}
+
+const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *abbrevs, uint64_t code)
+{
+	struct dwarf_abbrev key = {.code = (uint32_t)code};
+
+	if (!code || code > UINT32_MAX || !abbrevs->abbrevs.len)
+		return NULL;
+	if (abbrevs->is_dense)
+		return code <= abbrevs->abbrevs.len ? &abbrevs->abbrevs.items[code - 1] : NULL;
+	return bsearch(&key, abbrevs->abbrevs.items, abbrevs->abbrevs.len, sizeof(key), compare_codes);
+}
+
+size_t dwarf_abbrevs_memory_bytes(const struct dwarf_abbrevs *abbrevs)
+{
+	return sizeof(*abbrevs) + abbrevs->abbrevs.cap * sizeof(struct dwarf_abbrev) +
+	       abbrevs->attributes.cap * sizeof(struct dwarf_attribute);
+}

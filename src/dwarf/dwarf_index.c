@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which unit has an address: of each one the header and the root DIE are read. (.debug_aranges would be shorter, but
+ * clang writes none, and what it says is not always all.) */
+#include <errno.h>
+
+#include "dwarf/dwarf_constants.h"
+#include "dwarf/dwarf_internal.h"
+
+#define MAX_ROOT_BYTES (64u << 10)
+#define RESERVED_LENGTH 0xfffffff0u /* 7.2.2 */
+#define LENGTH_IS_64 0xffffffffu
+
+struct root {
+	struct dwarf_value low, high, ranges, lines, dir, addr_base, str_offsets_base, rnglists_base;
+};
+
+/* Leaves the cursor behind the header. 0 or 1: code or not; -EBADMSG. */
+static int read_header(struct cursor *cursor, uint64_t start, uint64_t size, struct dwarf_head *ret)
+{
+	uint64_t length = cursor_u32(cursor);
+	uint8_t type = DW_UT_COMPILE;
+
+	*ret = (struct dwarf_head){.start = start, .format.offset_size = 4};
+	if (length == LENGTH_IS_64) {
+		ret->format.offset_size = 8;
+		length = cursor_u64(cursor);
+	} else if (length >= RESERVED_LENGTH) {
+		return -EBADMSG;
+	}
+	if (!cursor_ok(cursor) || !checked_add(start + cursor_offset(cursor), length, &ret->limit) || ret->limit > size)
+		return -EBADMSG;
+	ret->format.version = cursor_u16(cursor);
+	if (ret->format.version >= 5) {
+		type = cursor_u8(cursor);
+		ret->format.address_size = cursor_u8(cursor);
+	}
+	ret->abbrevs = ret->format.offset_size == 8 ? cursor_u64(cursor) : cursor_u32(cursor);
+	if (ret->format.version < 5)
+		ret->format.address_size = cursor_u8(cursor);
+	if (type == DW_UT_SKELETON || type == DW_UT_SPLIT_COMPILE)
+		cursor_skip(cursor, 8);
+	ret->root = start + cursor_offset(cursor);
+	return cursor_ok(cursor) && ret->root <= ret->limit && ret->format.version >= 2 && ret->format.version <= 5 &&
+	       (ret->format.address_size == 4 || ret->format.address_size == 8) &&
+	       (type == DW_UT_COMPILE || type == DW_UT_PARTIAL || type == DW_UT_SKELETON ||
+		type == DW_UT_SPLIT_COMPILE);
+}
+
+static struct dwarf_value *root_value(struct root *root, uint16_t name)
+{
+	switch (name) {
+	case DW_AT_LOW_PC:
+		return &root->low;
+	case DW_AT_HIGH_PC:
+		return &root->high;
+	case DW_AT_RANGES:
+		return &root->ranges;
+	case DW_AT_STMT_LIST:
+		return &root->lines;
+	case DW_AT_COMP_DIR:
+		return &root->dir;
+	case DW_AT_ADDR_BASE:
+	case DW_AT_GNU_ADDR_BASE:
+		return &root->addr_base;
+	case DW_AT_STR_OFFSETS_BASE:
+		return &root->str_offsets_base;
+	case DW_AT_RNGLISTS_BASE:
+		return &root->rnglists_base;
+	default:
+		return NULL;
+	}
+}
+
+static int read_root(struct dwarf *dwarf, const struct dwarf_head *head, struct cursor *cursor, struct root *ret)
+{
+	uint64_t code = cursor_uleb128(cursor);
+	const struct dwarf_abbrev *abbrev;
+	struct dwarf_abbrevs *abbrevs;
+	int err;
+
+	if (!cursor_ok(cursor) || !code)
+		return -EBADMSG;
+	err = dwarf_abbrevs_read(dwarf, head->abbrevs, &head->format, code, &abbrevs);
+	if (err)
+		return err;
+	*ret = (struct root){0};
+	abbrev = dwarf_abbrev_find(abbrevs, code);
+	for (size_t i = 0; abbrev && i < abbrev->n; i++) {
+		const struct dwarf_attribute *attribute = &abbrevs->attributes.items[abbrev->first + i];
+		struct dwarf_value *to = root_value(ret, attribute->name), value;
+
+		dwarf_value_read(cursor, &head->format, attribute->form, attribute->implicit, &value);
+		if (value.form == DW_FORM_STRING)
+			value.u += head->start;
+		if (to)
+			*to = value;
+	}
+	err = abbrev && cursor_ok(cursor) ? 0 : -EBADMSG;
+	dwarf_abbrevs_free(abbrevs);
+	return err;
+}
+
+static int add_ranges(struct dwarf *dwarf, struct dwarf_head *head, const struct root *root,
+		      struct dwarf_interval_vec *intervals)
+{
+	const uint32_t owner = DWARF_NOBODY - 1 - (uint32_t)dwarf->heads.len;
+	const size_t before = intervals->len;
+	int err = 0;
+
+	head->has_lines = root->lines.form != 0;
+	head->lines = root->lines.u;
+	head->dir = root->dir;
+	head->addr_base = root->addr_base.u;
+	head->str_offsets_base = root->str_offsets_base.u;
+	head->rnglists_base = root->rnglists_base.u;
+	if (root->low.form)
+		err = dwarf_value_address(dwarf, head, &root->low, &head->base);
+	if (!err)
+		err = dwarf_ranges_add(dwarf, head, &root->low, &root->high, &root->ranges, owner, intervals);
+	if (err)
+		intervals->len = before;
+	return dwarf_is_fatal(err) ? err : 0;
+}
+
+/* Adds the unit at the offset. -ENOENT: nothing can be read behind it. */
+static int add_unit(struct dwarf *dwarf, uint64_t offset, struct dwarf_interval_vec *intervals, uint64_t *ret_next)
+{
+	const uint64_t size = dwarf->sections[DWARF_INFO].size;
+	struct dwarf_head head = {0};
+	struct dwarf_bytes bytes;
+	struct root root = {0};
+	int kind = 0, err;
+
+	dwarf_bytes_init(&bytes, DWARF_INFO, offset, size, MAX_ROOT_BYTES);
+	while (dwarf_bytes_grow(dwarf, &bytes, &err)) {
+		kind = read_header(&bytes.cursor, offset, size, &head);
+		if (kind <= 0)
+			break;
+		err = read_root(dwarf, &head, &bytes.cursor, &root);
+		if (cursor_ok(&bytes.cursor) || dwarf_is_fatal(err) || bytes.offset + bytes.n >= head.limit)
+			break;
+	}
+	dwarf_bytes_release(&bytes);
+	if (dwarf_is_fatal(err))
+		return err;
+	/* Without its end the next one has no start. */
+	if (kind < 0 || head.limit <= offset)
+		return -ENOENT;
+	*ret_next = head.limit;
+	if (!kind)
+		return 0;
+	if (!err)
+		err = add_ranges(dwarf, &head, &root, intervals);
+	if (dwarf_is_fatal(err))
+		return err;
+	/* Others may refer to a broken one's DIEs. */
+	if (vec_reserve(&dwarf->heads, dwarf->heads.len + 1))
+		return dwarf->heads.len == DWARF_MAX_UNITS ? -ENOENT : -ENOMEM;
+	*vec_push_reserved(&dwarf->heads) = head;
+	return 0;
+}
+
+int dwarf_index_make(struct dwarf *dwarf)
+{
+	struct dwarf_interval_vec intervals = VEC_INIT(DWARF_MAX_INTERVALS);
+	uint64_t offset = 0;
+	int err = 0;
+
+	vec_init(&dwarf->heads, DWARF_MAX_UNITS);
+	vec_init(&dwarf->index, 2 * DWARF_MAX_INTERVALS + 2);
+	dwarf->entries_left = DWARF_MAX_LIST_ENTRIES;
+	while (!err && offset < dwarf->sections[DWARF_INFO].size)
+		err = add_unit(dwarf, offset, &intervals, &offset);
+	if (!err || err == -ENOENT)
+		err = dwarf_pieces_make(&intervals, &dwarf->index);
+	vec_release(&intervals);
+	if (err) {
+		vec_release(&dwarf->heads);
+		vec_release(&dwarf->index);
+	}
+	return err;
+}
+
+const struct dwarf_head *dwarf_head_at(const struct dwarf *dwarf, uint64_t offset)
+{
+	size_t low = 0, high = dwarf->heads.len;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (dwarf->heads.items[middle].start <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && offset < dwarf->heads.items[low - 1].limit ? &dwarf->heads.items[low - 1] : NULL;
+}

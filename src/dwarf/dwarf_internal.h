@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From an address to frames:
+ *
+ *     address ──► index ──► unit ──► functions, parents ──► names     abstract_origin, specification
+ *                 heads     DIEs └─► lines              ──► paths
+ *
+ * Only dwarf_section does I/O. Offsets are those in the section unless said otherwise. */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cursor.h"
+#include "base/vec.h"
+#include "dwarf/dwarf.h"
+
+/* --- sections ----------------------------------------------------------------------------------------------------- */
+
+enum dwarf_section_id {
+	DWARF_INFO,
+	DWARF_ABBREV,
+	DWARF_LINE,
+	DWARF_STR,
+	DWARF_LINE_STR,
+	DWARF_RANGES,
+	DWARF_RNGLISTS,
+	DWARF_ADDR,
+	DWARF_STR_OFFSETS,
+	DWARF_SECTIONS,
+};
+
+struct dwarf_section {
+	uint64_t offset; /* in the file */
+	uint64_t size;	 /* 0: absent */
+};
+
+void dwarf_sections_find(struct dwarf *dwarf);
+/* The only way to the bytes of a section. -EBADMSG: not within it; -EIO. */
+int dwarf_section_read(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, void *to, size_t n);
+/* An unsigned number of `size` bytes (at most 8). */
+int dwarf_section_number(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, unsigned int size,
+			 uint64_t *ret);
+
+struct dwarf_text VEC(char);
+
+/* Appends the string at the offset, with its NUL. -EBADMSG: it does not end, or is too long; the text is as before. */
+int dwarf_section_string(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, struct dwarf_text *text);
+
+/* Bytes of a section whose number shows only when they are read. Each call of dwarf_bytes_grow() gives a longer piece,
+ * to be parsed anew, until the cursor no longer fails. */
+struct dwarf_bytes {
+	enum dwarf_section_id id;
+	uint64_t offset, limit;
+	uint8_t *more; /* owned; NULL while the small ones do */
+	size_t n, max;
+	struct cursor cursor;
+	uint8_t few[256];
+};
+
+void dwarf_bytes_init(struct dwarf_bytes *bytes, enum dwarf_section_id id, uint64_t offset, uint64_t limit, size_t max);
+/* false: nothing more to be had: *err is -EBADMSG, or what went wrong. */
+bool dwarf_bytes_grow(struct dwarf *dwarf, struct dwarf_bytes *bytes, int *err);
+void dwarf_bytes_release(struct dwarf_bytes *bytes);
+
+/* --- forms (7.5.6) ------------------------------------------------------------------------------------------------ */
+
+struct dwarf_format {
+	uint16_t version;
+	uint8_t address_size, offset_size;
+};
+
+/* form 0: absent. Strings within DIEs are told by where they lie, from the cursor's start. */
+struct dwarf_value {
+	uint16_t form;
+	uint64_t u;
+};
+
+/* Fails the cursor when the form is unknown. */
+void dwarf_value_read(struct cursor *cursor, const struct dwarf_format *format, uint16_t form, int64_t implicit,
+		      struct dwarf_value *ret);
+/* Bytes of a form when always the same, else -1. */
+int dwarf_form_bytes(uint16_t form, const struct dwarf_format *format);
+
+struct dwarf_head;
+/* -EBADMSG: no address, or nowhere. */
+int dwarf_value_address(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
+			uint64_t *ret);
+bool dwarf_value_is_address(const struct dwarf_value *value);
+/* Where the DIE is that is referred to. */
+int dwarf_value_reference(const struct dwarf_head *head, const struct dwarf_value *value, uint64_t *ret);
+/* Appends the string with its NUL; `within` is the section that strings of DW_FORM_STRING lie in, and then value->u is
+ * an offset there. */
+int dwarf_value_string(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
+		       enum dwarf_section_id within, struct dwarf_text *text);
+
+/* --- abbreviations (7.5.3) ---------------------------------------------------------------------------------------- */
+
+#define DWARF_ABBREV_TABLES 8u
+#define DWARF_MAX_ABBREV_BYTES (1u << 20) /* of a table; real ones have 10 KiB */
+#define DWARF_VARIES UINT16_MAX
+
+struct dwarf_attribute {
+	uint16_t name, form;
+	int64_t implicit;
+};
+
+struct dwarf_abbrev {
+	uint32_t code, first; /* attribute */
+	uint16_t tag, n;
+	uint16_t fixed_bytes; /* of all attributes, or DWARF_VARIES */
+	bool has_children;
+};
+
+struct dwarf_abbrev_vec VEC(struct dwarf_abbrev);
+struct dwarf_attribute_vec VEC(struct dwarf_attribute);
+
+struct dwarf_abbrevs {
+	uint64_t offset, used;
+	struct dwarf_format format;
+	bool is_dense; /* code i + 1 at i */
+	struct dwarf_abbrev_vec abbrevs;
+	struct dwarf_attribute_vec attributes;
+};
+
+/* Up to the one with the code `last` (0: all). */
+int dwarf_abbrevs_read(struct dwarf *dwarf, uint64_t offset, const struct dwarf_format *format, uint64_t last,
+		       struct dwarf_abbrevs **ret);
+void dwarf_abbrevs_free(struct dwarf_abbrevs *abbrevs);
+/* All of the unit's, from the cache: valid until the next call. */
+int dwarf_abbrevs_of(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_abbrevs **ret);
+/* NULL: none. */
+const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *abbrevs, uint64_t code);
+size_t dwarf_abbrevs_memory_bytes(const struct dwarf_abbrevs *abbrevs);
+
+/* --- ranges ------------------------------------------------------------------------------------------------------- */
+
+#define DWARF_NOBODY UINT32_MAX
+#define DWARF_MAX_INTERVALS (2u << 20)
+#define DWARF_MAX_LIST_ENTRIES (8u << 20) /* read for a unit, or for the index */
+#define DWARF_MAX_OVERLAP 256u
+
+struct dwarf_interval {
+	uint64_t low, limit;
+	uint32_t owner;
+};
+
+/* From `start` to the start of the next one. */
+struct dwarf_piece {
+	uint64_t start;
+	uint32_t owner; /* DWARF_NOBODY: a gap */
+};
+
+struct dwarf_interval_vec VEC(struct dwarf_interval);
+struct dwarf_piece_vec VEC(struct dwarf_piece);
+
+/* Sorts the intervals; where they overlap the greatest owner has the address. */
+int dwarf_pieces_make(struct dwarf_interval_vec *intervals, struct dwarf_piece_vec *pieces);
+uint32_t dwarf_piece_owner(const struct dwarf_piece_vec *pieces, uint64_t va);
+
+/* Adds what DW_AT_low_pc, DW_AT_high_pc and DW_AT_ranges say (2.17). Code that the linker dropped has no range.
+ * -EBADMSG; -E2BIG: more than is believed; -ENOMEM, -EIO. */
+int dwarf_ranges_add(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *low,
+		     const struct dwarf_value *high, const struct dwarf_value *ranges, uint32_t owner,
+		     struct dwarf_interval_vec *to);
+
+/* --- units -------------------------------------------------------------------------------------------------------- */
+
+#define DWARF_MAX_UNITS (1u << 20)
+#define DWARF_MAX_FUNCTIONS (8u << 20) /* of a unit, with what is inlined */
+#define DWARF_MAX_DEPTH 1024u	       /* of DIEs; real ones have some 40 */
+
+/* What the header (7.5.1) and the root DIE say. */
+struct dwarf_head {
+	uint64_t start, limit, root; /* root: the first DIE */
+	uint64_t abbrevs;
+	struct dwarf_format format;
+	bool has_lines;
+	uint64_t lines;
+	uint64_t base; /* of range lists: the unit's low_pc, or 0 */
+	uint64_t addr_base, str_offsets_base, rnglists_base;
+	struct dwarf_value dir;
+	struct dwarf_unit *unit; /* owned; NULL: not held */
+};
+
+struct dwarf_head_vec VEC(struct dwarf_head);
+
+/* Makes dwarf->heads and dwarf->index. -ENOMEM, -EIO. */
+int dwarf_index_make(struct dwarf *dwarf);
+/* The unit that has the offset, or NULL. */
+const struct dwarf_head *dwarf_head_at(const struct dwarf *dwarf, uint64_t offset);
+
+struct dwarf_function {
+	uint32_t die;	 /* from the unit's start */
+	uint32_t parent; /* what it was inlined into, or DWARF_NOBODY */
+	uint32_t call_file, call_line, call_column;
+};
+
+struct dwarf_function_vec VEC(struct dwarf_function);
+
+struct dwarf_unit {
+	uint64_t used;
+	size_t memory_bytes;
+	struct dwarf_function_vec functions;
+	struct dwarf_piece_vec pieces;
+	struct dwarf_lines *lines; /* NULL: it has none, or they are broken */
+};
+
+/* A broken unit has no functions, or no lines. -ENOMEM, -EIO. */
+int dwarf_unit_read(struct dwarf *dwarf, const struct dwarf_head *head, struct dwarf_unit **ret);
+void dwarf_unit_free(struct dwarf_unit *unit);
+
+/* Name and linkage name of the function whose DIE it is, with their NULs, as offsets in the text; 0: none. -ENOMEM,
+ * -EIO. */
+int dwarf_name_find(struct dwarf *dwarf, uint64_t die, struct dwarf_text *text, size_t *ret_name, size_t *ret_linkage);
+
+/* --- lines (6.2) -------------------------------------------------------------------------------------------------- */
+
+#define DWARF_MAX_LINE_ROWS (16u << 20) /* of a unit */
+#define DWARF_MAX_FILES (1u << 20)
+
+struct dwarf_line_row {
+	uint32_t distance; /* from the start of the sequence */
+	uint32_t line;
+	uint16_t file, column;
+};
+
+struct dwarf_sequence {
+	uint64_t low;
+	uint32_t bytes, first, n; /* rows */
+};
+
+struct dwarf_line_file {
+	struct dwarf_value name;
+	uint64_t dir;
+};
+
+struct dwarf_row_vec VEC(struct dwarf_line_row);
+struct dwarf_sequence_vec VEC(struct dwarf_sequence);
+struct dwarf_file_vec VEC(struct dwarf_line_file);
+
+struct dwarf_lines {
+	struct dwarf_format format;
+	struct dwarf_row_vec rows;
+	struct dwarf_sequence_vec sequences;
+	struct dwarf_file_vec dirs, files;
+};
+
+struct dwarf_line_header {
+	uint8_t min_instruction, opcode_base, line_range;
+	int8_t line_base;
+	uint8_t operands[256]; /* of standard opcodes */
+};
+
+int dwarf_lines_read(struct dwarf *dwarf, const struct dwarf_head *head, struct dwarf_lines **ret);
+void dwarf_lines_free(struct dwarf_lines *lines);
+/* Leaves the cursor at the program; -EBADMSG. base: where the cursor's first byte is. */
+int dwarf_line_header_read(struct cursor *cursor, uint64_t base, uint8_t address_size, struct dwarf_lines *lines,
+			   struct dwarf_line_header *ret);
+/* NULL: none has the address. */
+const struct dwarf_line_row *dwarf_lines_find(const struct dwarf_lines *lines, uint64_t va);
+/* Appends the path with its NUL. -EBADMSG: there is no such file. */
+int dwarf_lines_path(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_lines *lines, uint64_t file,
+		     struct dwarf_text *text);
+size_t dwarf_lines_memory_bytes(const struct dwarf_lines *lines);
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+struct dwarf_frame_vec VEC(struct dwarf_frame);
+
+struct dwarf {
+	const struct elf_file *file;
+	struct file_pages *pages;
+	struct dwarf_section sections[DWARF_SECTIONS];
+	bool is_indexed;
+	struct dwarf_head_vec heads;
+	struct dwarf_piece_vec index; /* owner: DWARF_NOBODY - 1 - number of the head, so that the first one wins */
+	struct dwarf_abbrevs *abbrevs[DWARF_ABBREV_TABLES];
+	size_t entries_left; /* of DWARF_MAX_LIST_ENTRIES */
+	uint64_t uses;
+	size_t cache_bytes, unit_bytes;
+	struct dwarf_frame_vec frames;
+	struct dwarf_text text;
+};
+
+/* What is no -EBADMSG or -E2BIG: not the file's fault, or not its alone. */
+static inline bool dwarf_is_fatal(int err)
+{
+	return err && err != -EBADMSG && err != -E2BIG && err != -ENOENT;
+}
