@@ -160,6 +160,19 @@ static int read_functions(struct dwarf *dwarf, const struct dwarf_head *head, st
 	return err;
 }
 
+/* What a unit holds for long has no room to grow. */
+static void shrink(void **items, size_t *cap, size_t len, size_t item_size)
+{
+	void *smaller = len && len < *cap ? realloc(*items, len * item_size) : NULL;
+
+	if (smaller) {
+		*items = smaller;
+		*cap = len;
+	}
+}
+
+#define SHRINK(vec) shrink((void **)&(vec)->items, &(vec)->cap, (vec)->len, sizeof(*(vec)->items))
+
 int dwarf_unit_read(struct dwarf *dwarf, const struct dwarf_head *head, struct dwarf_unit **ret)
 {
 	struct dwarf_unit *unit = calloc(1, sizeof(*unit));
@@ -179,6 +192,12 @@ int dwarf_unit_read(struct dwarf *dwarf, const struct dwarf_head *head, struct d
 	if (dwarf_is_fatal(err)) {
 		dwarf_unit_free(unit);
 		return err;
+	}
+	SHRINK(&unit->functions);
+	SHRINK(&unit->pieces);
+	if (unit->lines) {
+		SHRINK(&unit->lines->rows);
+		SHRINK(&unit->lines->sequences);
 	}
 	unit->memory_bytes = sizeof(*unit) + unit->functions.cap * sizeof(struct dwarf_function) +
 			     unit->pieces.cap * sizeof(struct dwarf_piece) +
