@@ -72,15 +72,18 @@ static void evict(struct dwarf *dwarf, const struct dwarf_unit *but)
 
 static int find_unit(struct dwarf *dwarf, struct dwarf_head *head)
 {
-	if (!head->unit) {
-		int err = dwarf_unit_read(dwarf, head, &head->unit);
+	struct dwarf_unit *unit = head->unit;
+
+	if (!unit) {
+		int err = dwarf_unit_read(dwarf, head, &unit);
 
 		if (err)
 			return err;
-		dwarf->unit_bytes += head->unit->memory_bytes;
-		evict(dwarf, head->unit);
+		head->unit = unit;
+		dwarf->unit_bytes += unit->memory_bytes;
+		evict(dwarf, unit);
 	}
-	head->unit->used = ++dwarf->uses;
+	unit->used = ++dwarf->uses;
 	return 0;
 }
 
@@ -147,7 +150,7 @@ static int add_frames(struct dwarf *dwarf, const struct dwarf_head *head, uint64
 
 int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret)
 {
-	struct places places[DWARF_MAX_FRAMES];
+	struct places places[DWARF_MAX_FRAMES] = {{0}};
 	struct dwarf_head *head;
 	uint32_t owner;
 	int err;

@@ -90,7 +90,7 @@ int dwarf_name_find(struct dwarf *dwarf, uint64_t die, struct dwarf_text *text, 
 
 	for (unsigned int step = 0; step < MAX_STEPS && !err && !(name && linkage); step++) {
 		const struct dwarf_head *head = dwarf_head_at(dwarf, die);
-		struct die found;
+		struct die found = {0};
 
 		err = head && die >= head->root ? read_die(dwarf, head, die, &found) : -EBADMSG;
 		if (err)

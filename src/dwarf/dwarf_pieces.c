@@ -33,9 +33,9 @@ static int emit(struct sweep *sweep, uint32_t owner)
 	if (piece && piece->owner == owner)
 		return 0;
 	if (!piece || piece->start != sweep->at) {
-		piece = vec_push(pieces);
-		if (!piece)
+		if (vec_reserve(pieces, pieces->len + 1))
 			return -ENOMEM;
+		piece = vec_push_reserved(pieces);
 		piece->start = sweep->at;
 	}
 	piece->owner = owner;

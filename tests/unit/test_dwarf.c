@@ -44,7 +44,7 @@ struct image {
 static void put(struct image *image, int section, uint64_t value, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		buf_append_byte(&image->sections[section], (uint8_t)(value >> 8 * i));
+		buf_append_byte(&image->sections[section], i < sizeof(value) ? (uint8_t)(value >> 8 * i) : 0);
 }
 
 static void put_text(struct image *image, int section, const char *text)
