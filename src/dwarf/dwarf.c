@@ -189,11 +189,7 @@ int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret)
 
 size_t dwarf_memory_bytes(const struct dwarf *dwarf)
 {
-	size_t bytes = sizeof(*dwarf) + file_pages_memory_bytes(dwarf->pages) + dwarf->unit_bytes +
-		       dwarf->heads.cap * sizeof(struct dwarf_head) + dwarf->index.cap * sizeof(struct dwarf_piece) +
-		       dwarf->frames.cap * sizeof(struct dwarf_frame) + dwarf->text.cap;
-
-	for (size_t i = 0; i < DWARF_ABBREV_TABLES; i++)
-		bytes += dwarf->abbrevs[i] ? dwarf_abbrevs_memory_bytes(dwarf->abbrevs[i]) : 0;
-	return bytes;
+	return sizeof(*dwarf) + file_pages_memory_bytes(dwarf->pages) + dwarf->unit_bytes + dwarf->abbrev_bytes +
+	       dwarf->heads.cap * sizeof(struct dwarf_head) + dwarf->index.cap * sizeof(struct dwarf_piece) +
+	       dwarf->frames.cap * sizeof(struct dwarf_frame) + dwarf->text.cap;
 }

@@ -29,7 +29,9 @@ static int read_attributes(struct cursor *cursor, struct dwarf_abbrevs *abbrevs,
 			return abbrevs->attributes.len == MAX_ATTRIBUTES ? -EBADMSG : -ENOMEM;
 		attribute = vec_push_reserved(&abbrevs->attributes);
 		*attribute =
-			(struct dwarf_attribute){.name = (uint16_t)name, .form = (uint16_t)form, .implicit = implicit};
+			(struct dwarf_attribute){.name = (uint16_t)name,
+						 .form = (uint16_t)form,
+						 .implicit = implicit == (int32_t)implicit ? (int32_t)implicit : 0};
 		n++;
 		bytes = dwarf_form_bytes((uint16_t)form, &abbrevs->format);
 		fixed = bytes < 0 || fixed >= DWARF_VARIES - 16u ? DWARF_VARIES : fixed + (size_t)bytes;
@@ -129,27 +131,49 @@ static bool is_for(const struct dwarf_abbrevs *abbrevs, const struct dwarf_head 
 	       abbrevs->format.offset_size == head->format.offset_size;
 }
 
+/* The slot for one more table of that size. */
+static struct dwarf_abbrevs **make_room(struct dwarf *dwarf, size_t bytes)
+{
+	for (;;) {
+		struct dwarf_abbrevs **oldest = NULL, **empty = NULL;
+
+		for (size_t i = 0; i < DWARF_ABBREV_TABLES; i++) {
+			struct dwarf_abbrevs **slot = &dwarf->abbrevs[i];
+
+			if (!*slot)
+				empty = slot;
+			else if (!oldest || (*slot)->used < (*oldest)->used)
+				oldest = slot;
+		}
+		if (!oldest || (empty && dwarf->abbrev_bytes + bytes <= DWARF_MAX_ABBREVS_HELD))
+			return empty;
+		dwarf->abbrev_bytes -= dwarf_abbrevs_memory_bytes(*oldest);
+		dwarf_abbrevs_free(*oldest);
+		*oldest = NULL;
+	}
+}
+
 int dwarf_abbrevs_of(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_abbrevs **ret)
 {
-	struct dwarf_abbrevs **oldest = &dwarf->abbrevs[0], *made;
+	struct dwarf_abbrevs *made;
+	size_t bytes;
 	int err;
 
 	for (size_t i = 0; i < DWARF_ABBREV_TABLES; i++) {
-		struct dwarf_abbrevs **slot = &dwarf->abbrevs[i];
+		struct dwarf_abbrevs *held = dwarf->abbrevs[i];
 
-		if (*slot && is_for(*slot, head)) {
-			(*slot)->used = ++dwarf->uses;
-			*ret = *slot;
+		if (held && is_for(held, head)) {
+			held->used = ++dwarf->uses;
+			*ret = held;
 			return 0;
 		}
-		if (*oldest && (!*slot || (*slot)->used < (*oldest)->used))
-			oldest = slot;
 	}
 	err = dwarf_abbrevs_read(dwarf, head->abbrevs, &head->format, 0, &made);
 	if (err)
 		return err;
-	dwarf_abbrevs_free(*oldest);
-	*oldest = made;
+	bytes = dwarf_abbrevs_memory_bytes(made);
+	*make_room(dwarf, bytes) = made;
+	dwarf->abbrev_bytes += bytes;
 	made->used = ++dwarf->uses;
 	*ret = made;
 	return 0;

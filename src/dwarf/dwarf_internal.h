@@ -97,13 +97,14 @@ int dwarf_value_string(struct dwarf *dwarf, const struct dwarf_head *head, const
 
 /* --- abbreviations (7.5.3) ---------------------------------------------------------------------------------------- */
 
-#define DWARF_ABBREV_TABLES 8u
+#define DWARF_ABBREV_TABLES 128u
+#define DWARF_MAX_ABBREVS_HELD (8u << 20) /* bytes of all tables, but the last one is always held */
 #define DWARF_MAX_ABBREV_BYTES (1u << 20) /* of a table; real ones have 10 KiB */
 #define DWARF_VARIES UINT16_MAX
 
 struct dwarf_attribute {
 	uint16_t name, form;
-	int64_t implicit;
+	int32_t implicit; /* a larger constant is 0: nothing that is asked for is one */
 };
 
 struct dwarf_abbrev {
@@ -277,6 +278,7 @@ struct dwarf {
 	struct dwarf_head_vec heads;
 	struct dwarf_piece_vec index; /* owner: DWARF_NOBODY - 1 - number of the head, so that the first one wins */
 	struct dwarf_abbrevs *abbrevs[DWARF_ABBREV_TABLES];
+	size_t abbrev_bytes;
 	size_t entries_left; /* of DWARF_MAX_LIST_ENTRIES */
 	uint64_t uses;
 	size_t cache_bytes, unit_bytes;

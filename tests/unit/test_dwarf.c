@@ -119,6 +119,7 @@ static void end_length(struct image *image, int section, size_t start)
 	struct buf *buf = &image->sections[section];
 	size_t width = image->is_64 ? 8 : 4;
 
+	assert_int_equal(buf->err, 0);
 	for (size_t i = 0; i < width; i++)
 		buf->data[start - width + i] = (uint8_t)((buf->len - start) >> 8 * i);
 }
@@ -278,8 +279,10 @@ static const char *ask(struct dwarf *dwarf, uint64_t va)
 	static char text[4096];
 	struct dwarf_frames frames;
 	size_t len = 0;
-	int err = dwarf_find(dwarf, va, &frames);
+	int err;
 
+	assert_non_null(dwarf);
+	err = dwarf_find(dwarf, va, &frames);
 	text[0] = 0;
 	if (err)
 		assert_int_equal(err, -ENOENT);
