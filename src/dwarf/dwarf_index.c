@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which unit has an address: of each one the header and the root DIE are read. (.debug_aranges would be shorter, but
- * clang writes none, and what it says is not always all.) */
+ * clang writes none, and what it says is not always all. It helps where a root says nothing.) */
 #include <errno.h>
 
 #include "dwarf/dwarf_constants.h"
@@ -108,6 +108,7 @@ static int add_ranges(struct dwarf *dwarf, struct dwarf_head *head, const struct
 	int err = 0;
 
 	head->has_lines = root->lines.form != 0;
+	head->has_ranges = root->ranges.form || root->high.form;
 	head->lines = root->lines.u;
 	head->dir = root->dir;
 	head->addr_base = root->addr_base.u;
@@ -163,6 +164,7 @@ static int add_unit(struct dwarf *dwarf, uint64_t offset, struct dwarf_interval_
 int dwarf_index_make(struct dwarf *dwarf)
 {
 	struct dwarf_interval_vec intervals = VEC_INIT(DWARF_MAX_INTERVALS);
+	bool lacks_ranges = false;
 	uint64_t offset = 0;
 	int err = 0;
 
@@ -171,7 +173,13 @@ int dwarf_index_make(struct dwarf *dwarf)
 	dwarf->entries_left = DWARF_MAX_LIST_ENTRIES;
 	while (!err && offset < dwarf->sections[DWARF_INFO].size)
 		err = add_unit(dwarf, offset, &intervals, &offset);
-	if (!err || err == -ENOENT)
+	if (err == -ENOENT)
+		err = 0;
+	vec_for_each (&dwarf->heads, head)
+		lacks_ranges |= !head->has_ranges;
+	if (!err && lacks_ranges)
+		err = dwarf_aranges_add(dwarf, &intervals);
+	if (!dwarf_is_fatal(err))
 		err = dwarf_pieces_make(&intervals, &dwarf->index);
 	vec_release(&intervals);
 	if (err) {
@@ -179,6 +187,11 @@ int dwarf_index_make(struct dwarf *dwarf)
 		vec_release(&dwarf->index);
 	}
 	return err;
+}
+
+uint32_t dwarf_head_owner(const struct dwarf *dwarf, const struct dwarf_head *head)
+{
+	return DWARF_NOBODY - 1 - (uint32_t)(head - dwarf->heads.items);
 }
 
 const struct dwarf_head *dwarf_head_at(const struct dwarf *dwarf, uint64_t offset)

@@ -28,6 +28,7 @@ enum dwarf_section_id {
 	DWARF_RNGLISTS,
 	DWARF_ADDR,
 	DWARF_STR_OFFSETS,
+	DWARF_ARANGES,
 	DWARF_SECTIONS,
 };
 
@@ -160,7 +161,10 @@ struct dwarf_piece_vec VEC(struct dwarf_piece);
 int dwarf_pieces_make(struct dwarf_interval_vec *intervals, struct dwarf_piece_vec *pieces);
 uint32_t dwarf_piece_owner(const struct dwarf_piece_vec *pieces, uint64_t va);
 
-/* Adds what DW_AT_low_pc, DW_AT_high_pc and DW_AT_ranges say (2.17). Code that the linker dropped has no range.
+/* Adds one that is not empty; what the linker dropped has no place. -E2BIG, -ENOMEM. */
+int dwarf_interval_add(const struct dwarf_head *head, uint64_t low, uint64_t limit, uint32_t owner,
+		       struct dwarf_interval_vec *to);
+/* Adds what DW_AT_low_pc, DW_AT_high_pc and DW_AT_ranges say (2.17).
  * -EBADMSG; -E2BIG: more than is believed; -ENOMEM, -EIO. */
 int dwarf_ranges_add(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *low,
 		     const struct dwarf_value *high, const struct dwarf_value *ranges, uint32_t owner,
@@ -177,7 +181,7 @@ struct dwarf_head {
 	uint64_t start, limit, root; /* root: the first DIE */
 	uint64_t abbrevs;
 	struct dwarf_format format;
-	bool has_lines;
+	bool has_lines, has_ranges;
 	uint64_t lines;
 	uint64_t base; /* of range lists: the unit's low_pc, or 0 */
 	uint64_t addr_base, str_offsets_base, rnglists_base;
@@ -191,6 +195,11 @@ struct dwarf_head_vec VEC(struct dwarf_head);
 int dwarf_index_make(struct dwarf *dwarf);
 /* The unit that has the offset, or NULL. */
 const struct dwarf_head *dwarf_head_at(const struct dwarf *dwarf, uint64_t offset);
+
+/* Its number in dwarf->index. */
+uint32_t dwarf_head_owner(const struct dwarf *dwarf, const struct dwarf_head *head);
+/* Adds what .debug_aranges says of units without ranges. -EBADMSG, -E2BIG: not all of it; -ENOMEM, -EIO. */
+int dwarf_aranges_add(struct dwarf *dwarf, struct dwarf_interval_vec *to);
 
 struct dwarf_function {
 	uint32_t die;	 /* from the unit's start */

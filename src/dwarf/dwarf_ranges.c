@@ -31,8 +31,8 @@ static bool is_dropped(const struct dwarf_head *head, uint64_t address)
 	return !address || address >= greatest_address(head) - 1;
 }
 
-static int add(const struct dwarf_head *head, uint64_t low, uint64_t limit, uint32_t owner,
-	       struct dwarf_interval_vec *to)
+int dwarf_interval_add(const struct dwarf_head *head, uint64_t low, uint64_t limit, uint32_t owner,
+		       struct dwarf_interval_vec *to)
 {
 	struct dwarf_interval *interval;
 
@@ -102,7 +102,8 @@ static int read_pairs(struct list *list)
 		if (low == greatest_address(list->head))
 			list->base = limit;
 		else if (!is_dropped(list->head, list->base) || !list->base)
-			err = add(list->head, list->base + low, list->base + limit, list->owner, list->to);
+			err = dwarf_interval_add(list->head, list->base + low, list->base + limit, list->owner,
+						 list->to);
 		if (err)
 			return err;
 	}
@@ -155,7 +156,7 @@ static int read_entries(struct list *list)
 		if (!err && !cursor_ok(cursor))
 			err = -EBADMSG;
 		if (!err)
-			err = add(list->head, low, limit, list->owner, list->to);
+			err = dwarf_interval_add(list->head, low, limit, list->owner, list->to);
 		if (err)
 			return err;
 	}
@@ -213,5 +214,5 @@ int dwarf_ranges_add(struct dwarf *dwarf, const struct dwarf_head *head, const s
 		err = dwarf_value_address(dwarf, head, high, &limit);
 	else if (!checked_add(start, high->u, &limit))
 		err = -EBADMSG;
-	return err ? err : add(head, start, limit, owner, to);
+	return err ? err : dwarf_interval_add(head, start, limit, owner, to);
 }

@@ -25,6 +25,7 @@ void dwarf_sections_find(struct dwarf *dwarf)
 		[DWARF_RNGLISTS] = ".debug_rnglists",
 		[DWARF_ADDR] = ".debug_addr",
 		[DWARF_STR_OFFSETS] = ".debug_str_offsets",
+		[DWARF_ARANGES] = ".debug_aranges",
 	};
 
 	for (int i = 0; i < DWARF_SECTIONS; i++) {

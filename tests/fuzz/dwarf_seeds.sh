@@ -35,7 +35,7 @@ seed()
 	"$compiler" -O2 "$@" -c one.c -o one.o
 	"${compiler/gcc/g}++" -O2 "$@" -c two.cc -o two.o
 	ld -e 0 -Ttext=0x401000 -o program one.o two.o
-	for section in info abbrev line str line_str ranges rnglists addr str_offsets; do
+	for section in info abbrev line str line_str ranges rnglists addr str_offsets aranges; do
 		: >bytes
 		objcopy --dump-section ".debug_$section=bytes" program 2>/dev/null || :
 		size=$(stat -c %s bytes)

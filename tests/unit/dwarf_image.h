@@ -19,6 +19,7 @@ enum {
 	IMAGE_RNGLISTS,
 	IMAGE_ADDR,
 	IMAGE_STR_OFFSETS,
+	IMAGE_ARANGES,
 	IMAGE_SECTIONS,
 };
 
@@ -30,9 +31,9 @@ struct image_bytes {
 /* flags: of all sections. -1: no memory. */
 static inline int dwarf_image_fd(const struct image_bytes sections[IMAGE_SECTIONS], uint64_t flags)
 {
-	static const char names[IMAGE_SECTIONS][24] = {".debug_info",	  ".debug_abbrev",   ".debug_line",
-						       ".debug_str",	  ".debug_line_str", ".debug_ranges",
-						       ".debug_rnglists", ".debug_addr",     ".debug_str_offsets"};
+	static const char names[IMAGE_SECTIONS][24] = {
+		".debug_info",	 ".debug_abbrev",   ".debug_line", ".debug_str",	 ".debug_line_str",
+		".debug_ranges", ".debug_rnglists", ".debug_addr", ".debug_str_offsets", ".debug_aranges"};
 	struct {
 		Elf64_Ehdr ehdr;
 		Elf64_Shdr shdrs[IMAGE_SECTIONS + 2];

@@ -422,6 +422,39 @@ static void names_and_ranges_by_index(void **state)
 	image_release(&image);
 }
 
+static void units_without_ranges_are_found_by_aranges(void **state)
+{
+	(void)state;
+	for (int is_64 = 0; is_64 < 2; is_64++) {
+		struct opened opened;
+		struct image image;
+		size_t start;
+
+		image_init(&image, 4, is_64);
+		start = begin_unit(&image);
+		put(&image, IMAGE_INFO, BLOCK, 1); /* as good a root as any */
+		put(&image, IMAGE_INFO, 0, 1);
+		put_function(&image, "f", "", T, 0x10);
+		put_end(&image);
+		put_end(&image);
+		end_length(&image, IMAGE_INFO, start);
+		start = put_length(&image, IMAGE_ARANGES);
+		put(&image, IMAGE_ARANGES, 2, 2);
+		put_offset(&image, IMAGE_ARANGES, 0);
+		put(&image, IMAGE_ARANGES, 8, 2);
+		buf_align(&image.sections[IMAGE_ARANGES], 16);
+		put(&image, IMAGE_ARANGES, T, 8);
+		put(&image, IMAGE_ARANGES, 0x10, 8);
+		put(&image, IMAGE_ARANGES, 0, 16);
+		end_length(&image, IMAGE_ARANGES, start);
+		opened = image_open(&image, 0);
+		assert_string_equal(ask(opened.dwarf, T + 0xf), "f| :0:0");
+		assert_string_equal(ask(opened.dwarf, T + 0x10), "");
+		close_opened(&opened);
+		image_release(&image);
+	}
+}
+
 static void parts_of_a_function_and_what_the_linker_dropped(void **state)
 {
 	struct opened opened;
@@ -587,6 +620,17 @@ static void put_mixed(struct image *image, uint16_t version)
 	put(image, IMAGE_INFO, 0, 8);
 	put_end(image);
 	end_length(image, IMAGE_INFO, start);
+	start = begin_unit(image);
+	put(image, IMAGE_INFO, BLOCK, 2);
+	put_end(image);
+	end_length(image, IMAGE_INFO, start);
+	start = put_length(image, IMAGE_ARANGES);
+	put(image, IMAGE_ARANGES, 2, 2);
+	put_offset(image, IMAGE_ARANGES, image->unit);
+	put(image, IMAGE_ARANGES, 8, 6);
+	put(image, IMAGE_ARANGES, T + 0x20, 8);
+	put(image, IMAGE_ARANGES, 0x10, 8);
+	end_length(image, IMAGE_ARANGES, start);
 }
 
 static void sections_cut_anywhere(void **state)
@@ -674,6 +718,7 @@ int main(void)
 		cmocka_unit_test(files_without_dwarf_have_none),
 		cmocka_unit_test(lines_without_a_function_are_a_frame_without_a_name),
 		cmocka_unit_test(names_and_ranges_by_index),
+		cmocka_unit_test(units_without_ranges_are_found_by_aranges),
 		cmocka_unit_test(parts_of_a_function_and_what_the_linker_dropped),
 		cmocka_unit_test(names_from_another_unit_and_broken_units),
 		cmocka_unit_test(names_that_lead_in_a_circle_are_none),
