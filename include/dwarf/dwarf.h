@@ -3,16 +3,20 @@
  * 32- and 64-bit units).
  *
  * Lazy: the first question reads the head of each unit, and a unit is read when it is asked about. Least recently used
- * units leave when they take more than they may. The file is hostile: a broken unit costs its own names only. */
+ * units leave when they take more than they may. The file is hostile: a broken unit costs its own names only, and work
+ * and memory of an answer are bounded.
+ *
+ * Not followed: .dwo files (of such units there are lines, but no functions), the file that dwz shares between files
+ * (names from there are ""), compressed sections, relocatable objects. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define DWARF_CACHE_BYTES (64u << 20) /* a reasonable budget */
-#define DWARF_MAX_UNIT_BYTES                                                                                           \
-	(256ull << 20) /* of .debug_info or .debug_line; a larger unit has no functions, or lines */
-#define DWARF_MAX_FRAMES 256u
+/* Of .debug_info or .debug_line: a larger unit has no functions, or no lines. */
+#define DWARF_MAX_UNIT_BYTES (256ull << 20)
+#define DWARF_MAX_FRAMES 256u		   /* of an answer; what is beyond, the function itself too, is left out */
 #define DWARF_MAX_STRING_BYTES (64u << 10) /* a longer name or path is none */
 
 struct elf_file;

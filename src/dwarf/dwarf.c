@@ -164,6 +164,7 @@ int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret)
 	owner = dwarf_piece_owner(&dwarf->index, elf_va);
 	if (owner == DWARF_NOBODY)
 		return -ENOENT;
+	dwarf->bytes_left = DWARF_MAX_ANSWER_BYTES;
 	head = &dwarf->heads.items[DWARF_NOBODY - 1 - owner];
 	err = find_unit(dwarf, head);
 	if (err)

@@ -171,6 +171,7 @@ int dwarf_index_make(struct dwarf *dwarf)
 	vec_init(&dwarf->heads, DWARF_MAX_UNITS);
 	vec_init(&dwarf->index, 2 * DWARF_MAX_INTERVALS + 2);
 	dwarf->entries_left = DWARF_MAX_LIST_ENTRIES;
+	dwarf->bytes_left = DWARF_MAX_INDEX_BYTES;
 	while (!err && offset < dwarf->sections[DWARF_INFO].size)
 		err = add_unit(dwarf, offset, &intervals, &offset);
 	if (err == -ENOENT)

@@ -51,6 +51,9 @@ int dwarf_section_string(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t
 
 /* Bytes of a section whose number shows only when they are read. Each call of dwarf_bytes_grow() gives a longer piece,
  * to be parsed anew, until the cursor no longer fails. */
+#define DWARF_MAX_INDEX_BYTES (512u << 20)
+#define DWARF_MAX_ANSWER_BYTES (64u << 20) /* without the unit itself */
+
 struct dwarf_bytes {
 	enum dwarf_section_id id;
 	uint64_t offset, limit;
@@ -61,7 +64,7 @@ struct dwarf_bytes {
 };
 
 void dwarf_bytes_init(struct dwarf_bytes *bytes, enum dwarf_section_id id, uint64_t offset, uint64_t limit, size_t max);
-/* false: nothing more to be had: *err is -EBADMSG, or what went wrong. */
+/* false: nothing more to be had: *err is -EBADMSG, or what went wrong (-E2BIG: dwarf->bytes_left are spent). */
 bool dwarf_bytes_grow(struct dwarf *dwarf, struct dwarf_bytes *bytes, int *err);
 void dwarf_bytes_release(struct dwarf_bytes *bytes);
 
@@ -288,6 +291,7 @@ struct dwarf {
 	struct dwarf_piece_vec index; /* owner: DWARF_NOBODY - 1 - number of the head, so that the first one wins */
 	struct dwarf_abbrevs *abbrevs[DWARF_ABBREV_TABLES];
 	size_t abbrev_bytes;
+	uint64_t bytes_left; /* that dwarf_bytes_grow() may still read */
 	size_t entries_left; /* of DWARF_MAX_LIST_ENTRIES */
 	uint64_t uses;
 	size_t cache_bytes, unit_bytes;

@@ -106,6 +106,11 @@ bool dwarf_bytes_grow(struct dwarf *dwarf, struct dwarf_bytes *bytes, int *err)
 		return false;
 	if (n > bytes->max)
 		n = bytes->max;
+	if (n > dwarf->bytes_left) {
+		*err = -E2BIG;
+		return false;
+	}
+	dwarf->bytes_left -= n;
 	if (n > sizeof(bytes->few)) {
 		to = realloc(bytes->more, n);
 		if (!to) {
