@@ -16,14 +16,15 @@ static int add_set(struct dwarf *dwarf, struct cursor *cursor, uint8_t offset_si
 	uint16_t version = cursor_u16(cursor);
 	uint64_t unit = offset_size == 8 ? cursor_u64(cursor) : cursor_u32(cursor);
 	uint8_t address_size = cursor_u8(cursor), selector_size = cursor_u8(cursor);
-	size_t behind;
+	size_t pair_bytes, behind;
 
 	head = dwarf_head_at(dwarf, unit);
 	if (version != 2 || selector_size || (address_size != 4 && address_size != 8) || !head || head->has_ranges)
 		return 0;
 	/* Pairs are aligned, from the start of the set. */
-	behind = (cursor_offset(cursor) + head_bytes) % (2u * address_size);
-	cursor_skip(cursor, behind ? 2u * address_size - behind : 0);
+	pair_bytes = (size_t)2 * address_size;
+	behind = (cursor_offset(cursor) + head_bytes) % pair_bytes;
+	cursor_skip(cursor, behind ? pair_bytes - behind : 0);
 	while (!cursor_at_end(cursor) && dwarf->entries_left) {
 		uint64_t low = address_size == 8 ? cursor_u64(cursor) : cursor_u32(cursor), limit;
 		uint64_t bytes = address_size == 8 ? cursor_u64(cursor) : cursor_u32(cursor);
