@@ -50,9 +50,9 @@ size_t elf_file_memory_bytes(const struct elf_file *file);
 /* File offset to the file's own address space, through an executable PT_LOAD. -ENOENT: in none. */
 int elf_file_offset_to_va(const struct elf_file *file, uint64_t file_off, uint64_t *ret_elf_va);
 
-/* SHA-256 over program and section headers, symbol tables and their strings, .gnu_debugdata, CFI, and Go's function
- * table with what it may lie in (.data.rel.ro): two files share an index only when build id, size and this agree. Reads
- * these sections whole (-E2BIG: more than 1 GiB), so ask only when another file with the same build id and size is
- * there. -ENOTSUP: without section headers nobody knows what to read. */
+/* SHA-256 over program and section headers, symbol tables and their strings, .gnu_debugdata, DWARF, CFI, and Go's
+ * function table with what it may lie in (.data.rel.ro): two files share an index only when build id, size and this
+ * agree. Reads these sections whole (-E2BIG: more than 1 GiB), so ask only when another file with the same build id and
+ * size is there. -ENOTSUP: without section headers nobody knows what to read. */
 #define ELF_DIGEST_BYTES 32
 int elf_file_digest(const struct elf_file *file, uint8_t to[ELF_DIGEST_BYTES]);

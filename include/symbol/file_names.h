@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the code of one file is called, by all that the file itself has: Go's function table, which no strip removes and
- * which knows files, lines and inlined calls, for the code that it speaks of; the symbol tables for the rest. */
+ * which knows files, lines and inlined calls, for the code that it speaks of; symbol tables for the rest, and DWARF for
+ * the files, lines and inlined functions of it. */
 #pragma once
 
 #include <stdbool.h>

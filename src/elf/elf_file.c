@@ -445,10 +445,10 @@ static void digest_headers(const struct elf_file *file, SHA2_CTX *sha)
 /* What names and unwind tables are made of. */
 static bool is_digested(const struct elf_section *section)
 {
-	static const char *const names[] = {".eh_frame",  ".debug_frame", ".gopclntab",	   ".data.rel.ro.gopclntab",
+	static const char *const names[] = {".eh_frame",  ".gopclntab",	  ".data.rel.ro.gopclntab",
 					    ".go.module", ".data.rel.ro", ".gnu_debugdata"};
 
-	if (section->type == SHT_SYMTAB || section->type == SHT_DYNSYM)
+	if (section->type == SHT_SYMTAB || section->type == SHT_DYNSYM || strncmp(section->name, ".debug_", 7) == 0)
 		return true;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strcmp(section->name, names[i]) == 0)

@@ -5,15 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "dwarf/dwarf.h"
 #include "elf/elf_file.h"
 #include "elf/gopclntab.h"
 #include "elf/symtab.h"
 
-#define MAX_TEXT 4096 /* longer ones are cut */
+#define MAX_TEXT 4096	       /* longer ones are cut */
+#define DWARF_BYTES (8u << 20) /* of units that are held, of one file */
 
 struct file_names {
 	struct gopclntab *go;  /* NULL: no Go program */
 	struct symtab *symtab; /* NULL: it could not be read */
+	struct dwarf *dwarf;   /* NULL: it has none */
 };
 
 /* A source that cannot be read, for whatever it holds, is one less. */
@@ -34,6 +38,8 @@ int file_names_new(const struct elf_file *file, const struct elf_file *embedded,
 		err = embedded ? symtab_new_embedded(file, embedded, &names->symtab) : symtab_new(file, &names->symtab);
 	if (names->go && !embedded)
 		err = pass_over_bad(err);
+	if (!err && !names->go)
+		err = pass_over_bad(dwarf_open(file, DWARF_BYTES, &names->dwarf));
 	if (err) {
 		file_names_free(names);
 		return err;
@@ -48,6 +54,7 @@ void file_names_free(struct file_names *names)
 		return;
 	gopclntab_free(names->go);
 	symtab_free(names->symtab);
+	dwarf_free(names->dwarf);
 	free(names);
 }
 
@@ -59,7 +66,8 @@ size_t file_names_count(const struct file_names *names)
 size_t file_names_memory_bytes(const struct file_names *names)
 {
 	return sizeof(*names) + (names->go ? gopclntab_memory_bytes(names->go) : 0) +
-	       (names->symtab ? symtab_memory_bytes(names->symtab) : 0);
+	       (names->symtab ? symtab_memory_bytes(names->symtab) : 0) +
+	       (names->dwarf ? dwarf_memory_bytes(names->dwarf) : 0);
 }
 
 /* --- places ------------------------------------------------------------------------------------------------------- */
@@ -153,22 +161,77 @@ static int find_in_go(struct gopclntab *go, uint64_t elf_va, struct code_place *
 	return err;
 }
 
-int file_names_find(const struct file_names *names, uint64_t elf_va, struct code_place *ret)
+static int find_symbol(const struct symtab *symtab, uint64_t elf_va, struct code_place *place)
 {
 	struct symbol symbol;
 	size_t size;
-	char *room;
-	int err;
+	char *room = text_room(place, &size);
+	int err = place_add_function(place, symtab_find(symtab, elf_va, &symbol, room, size));
+
+	if (!err)
+		place->start = symbol.elf_va;
+	return err;
+}
+
+/* The text in the place, cut; 0, the unknown one, where there is no room. */
+static uint32_t keep_text(struct code_place *place, const char *text)
+{
+	size_t size;
+	char *room = text_room(place, &size);
+
+	if (!*text || size < 2)
+		return 0;
+	text_copy(room, size, text);
+	return text_keep(place);
+}
+
+/* What DWARF knows of the address. The function that holds it keeps the name that the symbol table has for it, if any:
+ * that tells clones and versions apart. */
+static int find_in_dwarf(struct dwarf *dwarf, uint64_t elf_va, struct code_place *place)
+{
+	struct code_line holder = place->n ? place->lines[0] : (struct code_line){0};
+	struct dwarf_frames frames;
+	int err = dwarf_find(dwarf, elf_va, &frames);
+
+	if (err)
+		return err;
+	if (frames.n > CODE_MAX_LINES || (!holder.function && !*frames.items[frames.n - 1].name))
+		return -ENOENT;
+	for (size_t i = 0; i < frames.n; i++) {
+		const struct dwarf_frame *frame = &frames.items[i];
+		const char *name = *frame->linkage_name ? frame->linkage_name : frame->name;
+		bool is_holder = i == frames.n - 1 && holder.function;
+
+		place->lines[i] = (struct code_line){
+			.function = is_holder ? holder.function : keep_text(place, name),
+			.file = keep_text(place, frame->file),
+			.line = frame->line,
+		};
+		if (!place->lines[i].function)
+			return -ENOENT;
+	}
+	if (!holder.function)
+		place->start = elf_va;
+	place->n = frames.n;
+	return 0;
+}
+
+int file_names_find(const struct file_names *names, uint64_t elf_va, struct code_place *ret)
+{
+	struct code_line symbol;
+	size_t n;
 
 	place_init(ret);
 	if (names->go && !find_in_go(names->go, elf_va, ret))
 		return 0;
 	place_init(ret);
-	if (!names->symtab)
-		return -ENOENT;
-	room = text_room(ret, &size);
-	err = place_add_function(ret, symtab_find(names->symtab, elf_va, &symbol, room, size));
-	if (!err)
-		ret->start = symbol.elf_va;
-	return err;
+	if (names->symtab && find_symbol(names->symtab, elf_va, ret))
+		ret->n = 0;
+	n = ret->n;
+	symbol = n ? ret->lines[0] : (struct code_line){0};
+	if (names->dwarf && find_in_dwarf(names->dwarf, elf_va, ret)) {
+		ret->n = n;
+		ret->lines[0] = symbol;
+	}
+	return ret->n ? 0 : -ENOENT;
 }

@@ -381,10 +381,9 @@ static void digest_follows_what_rules_and_go_names_are_made_of(void **state)
 		const char *name; /* of a section */
 		bool changes;
 	} cases[] = {
-		{".eh_frame", true},	  {".debug_frame", true},
-		{".gopclntab", true},	  {".data.rel.ro.gopclntab", true},
-		{".data.rel.ro", true},	  {".go.module", true},
-		{".gnu_debugdata", true}, {".data", false},
+		{".eh_frame", true},  {".debug_frame", true},		{".debug_info", true},
+		{".gopclntab", true}, {".data.rel.ro.gopclntab", true}, {".data.rel.ro", true},
+		{".go.module", true}, {".gnu_debugdata", true},		{".data", false},
 	};
 	uint8_t before[ELF_DIGEST_BYTES], after[ELF_DIGEST_BYTES];
 	struct elf_image image;

@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 
 #include "go_image.h"
 #include "symbol/file_names.h"
@@ -142,6 +144,67 @@ static void go_code_has_lines_and_inlined_functions(void **state)
 	elf_file_free(file);
 }
 
+/* --- DWARF: this program's own -------------------------------------------------------------------------------------
+ */
+
+enum { FIRST_LINE = __LINE__ };
+static inline __attribute__((always_inline)) int inlined_here(volatile int *x)
+{
+	for (int i = 0; i < 3; i++)
+		*x = *x * 3 + 1;
+	return *x;
+}
+
+static __attribute__((noinline)) int holds_it(volatile int *x)
+{
+	return inlined_here(x) + 1;
+}
+enum { LAST_LINE = __LINE__ };
+
+static uint64_t own_address(const struct elf_file *file, uintptr_t address)
+{
+	extern const char __executable_start;
+
+	return elf_file_type(file) == ET_DYN ? address - (uintptr_t)&__executable_start : address;
+}
+
+static void assert_own_line(const struct code_line *line)
+{
+	const char *file = place.text + line->file, *slash = strrchr(file, '/');
+
+	assert_non_null(slash);
+	assert_string_equal(slash + 1, "test_file_names.c");
+	assert_in_range(line->line, FIRST_LINE, LAST_LINE);
+}
+
+static void programs_with_dwarf_have_lines_and_inlined_functions(void **state)
+{
+	volatile int x = 1;
+	struct elf_file *file;
+	struct file_names *names;
+	uint64_t start, va;
+
+	(void)state;
+	assert_int_equal(holds_it(&x), 41);
+	assert_int_equal(elf_file_open(open("/proc/self/exe", O_RDONLY | O_CLOEXEC), &file), 0);
+	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	start = va = own_address(file, (uintptr_t)holds_it);
+	assert_int_equal(find(names, start), 0);
+	assert_int_equal(place.start, start);
+	assert_string_equal(place.text + place.lines[place.n - 1].function, "holds_it");
+	assert_own_line(&place.lines[place.n - 1]);
+	while (!find(names, va) && place.start == start && place.n == 1)
+		va++;
+	assert_int_equal(place.n, 2);
+	assert_string_equal(place.text + place.lines[0].function, "inlined_here");
+	assert_own_line(&place.lines[0]);
+	assert_string_equal(place.text + place.lines[1].function, "holds_it");
+	assert_own_line(&place.lines[1]);
+	assert_true(place.lines[1].line > place.lines[0].line);
+	file_names_free(names);
+	elf_file_free(file);
+}
+
 static void other_programs_have_their_symbols(void **state)
 {
 	struct elf_image image;
@@ -171,6 +234,7 @@ int main(void)
 		cmocka_unit_test(stripped_go_program_has_names),
 		cmocka_unit_test(broken_go_function_has_its_symbol),
 		cmocka_unit_test(go_code_has_lines_and_inlined_functions),
+		cmocka_unit_test(programs_with_dwarf_have_lines_and_inlined_functions),
 		cmocka_unit_test(other_programs_have_their_symbols),
 	};
 
