@@ -14,7 +14,9 @@ SHARES = {"heavy": 0.7, "medium": 0.2, "light": 0.1}
 GO_RUNTIME = re.compile(r"^runtime\.(mstart|mstart0|mcall|morestack|newstack|systemstack)\b|^gogo\b|^runtime\.gogo\b")
 
 # What `drive` calls once in a round beside its paths.
-CLOCK = re.compile(r"(__)?clock_gettime|main\.cpuSeconds|syscall\.\w+")
+CLOCK = re.compile(r"(\w+::)*cpu_seconds|(__)?clock_gettime|main\.cpuSeconds|syscall\.\w+")
+# What Rust's library has inlined into the leaf.
+INLINED = re.compile(r"core::|<.* as core::|<core::")
 
 
 def chain(name, path):
@@ -49,6 +51,8 @@ def main():
                 continue
             if name.startswith("split-go") and any(GO_RUNTIME.match(frame) for frame in frames):
                 continue
+            while INLINED.match(frames[-1]):
+                frames.pop()
             total += int(count)
             for path, wanted in chains.items():
                 tail = frames[-len(wanted):]
