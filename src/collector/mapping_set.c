@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/counters.h"
+#include "base/partition_point.h"
 #include "base/vec.h"
 
 #define TAIL_MAX 1024
@@ -95,33 +96,13 @@ static int run_reserve(struct mapping_set *set, struct run *run, size_t need)
 /* First entry that ends behind the address. */
 static size_t run_find(const struct run *run, uint64_t ip)
 {
-	size_t low = 0, high = run->len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (run->items[middle].limit > ip)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return partition_point(run->len, i, run->items[i].limit <= ip);
 }
 
 /* First entry, not before `from`, that starts at the address or behind it. */
 static size_t run_find_start(const struct run *run, size_t from, uint64_t address)
 {
-	size_t low = from, high = run->len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (run->items[middle].start >= address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return from + partition_point(run->len - from, i, run->items[from + i].start < address);
 }
 
 /* The part of a mapping from `start` on. */

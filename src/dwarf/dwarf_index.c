@@ -3,6 +3,7 @@
  * clang writes none, and what it says is not always all. It helps where a root says nothing.) */
 #include <errno.h>
 
+#include "base/partition_point.h"
 #include "dwarf/dwarf_constants.h"
 #include "dwarf/dwarf_internal.h"
 
@@ -197,15 +198,6 @@ uint32_t dwarf_head_owner(const struct dwarf *dwarf, const struct dwarf_head *he
 
 const struct dwarf_head *dwarf_head_at(const struct dwarf *dwarf, uint64_t offset)
 {
-	size_t low = 0, high = dwarf->heads.len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (dwarf->heads.items[middle].start <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && offset < dwarf->heads.items[low - 1].limit ? &dwarf->heads.items[low - 1] : NULL;
+	size_t n = partition_point(dwarf->heads.len, i, dwarf->heads.items[i].start <= offset);
+	return n && offset < dwarf->heads.items[n - 1].limit ? &dwarf->heads.items[n - 1] : NULL;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/partition_point.h"
 #include "dwarf/dwarf_constants.h"
 #include "dwarf/dwarf_internal.h"
 
@@ -269,31 +270,16 @@ const struct dwarf_line_row *dwarf_lines_find(const struct dwarf_lines *lines, u
 {
 	const struct dwarf_sequence *sequence;
 	const struct dwarf_line_row *rows;
-	size_t low = 0, high = lines->sequences.len;
+	size_t n = partition_point(lines->sequences.len, i, lines->sequences.items[i].low <= va);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lines->sequences.items[middle].low <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
+	if (!n)
 		return NULL;
-	sequence = &lines->sequences.items[low - 1];
+	sequence = &lines->sequences.items[n - 1];
 	if (va - sequence->low >= sequence->bytes)
 		return NULL;
 	rows = lines->rows.items + sequence->first;
-	for (low = 0, high = sequence->n; low < high;) {
-		size_t middle = low + (high - low) / 2;
-
-		if (rows[middle].distance <= va - sequence->low)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? &rows[low - 1] : NULL;
+	n = partition_point(sequence->n, i, rows[i].distance <= va - sequence->low);
+	return n ? &rows[n - 1] : NULL;
 }
 
 size_t dwarf_lines_memory_bytes(const struct dwarf_lines *lines)

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "base/partition_point.h"
 #include "dwarf/dwarf_internal.h"
 
 struct sweep {
@@ -95,15 +96,6 @@ int dwarf_pieces_make(struct dwarf_interval_vec *intervals, struct dwarf_piece_v
 
 uint32_t dwarf_piece_owner(const struct dwarf_piece_vec *pieces, uint64_t va)
 {
-	size_t low = 0, high = pieces->len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (pieces->items[middle].start <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? pieces->items[low - 1].owner : DWARF_NOBODY;
+	size_t n = partition_point(pieces->len, i, pieces->items[i].start <= va);
+	return n ? pieces->items[n - 1].owner : DWARF_NOBODY;
 }

@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/cursor.h"
 #include "base/io.h"
+#include "base/partition_point.h"
 #include "base/text.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
@@ -170,17 +171,8 @@ static bool is_in_segment(const struct build *build, uint64_t va)
 /* Last section that starts at or before the address; NULL when it does not hold it. */
 static const struct range *section_of(const struct build *build, uint64_t va)
 {
-	size_t low = 0, high = build->sections.len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (build->sections.items[middle].start <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && va < build->sections.items[low - 1].limit ? &build->sections.items[low - 1] : NULL;
+	size_t n = partition_point(build->sections.len, i, build->sections.items[i].start <= va);
+	return n && va < build->sections.items[n - 1].limit ? &build->sections.items[n - 1] : NULL;
 }
 
 /* --- reading -------------------------------------------------------------------------------------------------------
@@ -655,27 +647,18 @@ size_t symtab_memory_bytes(const struct symtab *symtab)
 /* The innermost entry that holds the address, or NULL. */
 static const struct entry *find_entry(const struct symtab *symtab, uint64_t va)
 {
-	size_t low = 0, high = symtab->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symtab->entries[middle].va <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	while (low) {
-		const struct entry *entry = &symtab->entries[low - 1];
+	size_t n = partition_point(symtab->n, i, symtab->entries[i].va <= va);
+	while (n) {
+		const struct entry *entry = &symtab->entries[n - 1];
 
 		/* Of a block that is not searched from its end, block_end may belong to an entry behind the address. */
-		if (symtab->block_end[(low - 1) / BLOCK] <= va) {
-			low = (low - 1) / BLOCK * BLOCK;
+		if (symtab->block_end[(n - 1) / BLOCK] <= va) {
+			n = (n - 1) / BLOCK * BLOCK;
 			continue;
 		}
 		if (va - entry->va < entry->size)
 			return entry;
-		low--;
+		n--;
 	}
 	return NULL;
 }

@@ -26,6 +26,7 @@
 #include "base/cursor.h"
 #include "base/intern.h"
 #include "base/io.h"
+#include "base/partition_point.h"
 #include "base/vec.h"
 
 #define PIECE (64u << 10)
@@ -454,17 +455,7 @@ out:
 /* Index of the first added range that ends behind the address. */
 static size_t find_added(const struct added_vec *added, uint64_t address)
 {
-	size_t low = 0, high = added->len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (added->items[middle].limit <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return partition_point(added->len, i, added->items[i].limit <= address);
 }
 
 int ksyms_add(struct ksyms *ksyms, uint64_t address, uint64_t len, const char *name)
@@ -505,22 +496,13 @@ int ksyms_add(struct ksyms *ksyms, uint64_t address, uint64_t len, const char *n
 
 static const struct run *find_run(const struct ksyms *ksyms, uint64_t address)
 {
-	size_t low = 0, high = ksyms->runs.len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ksyms->runs.items[middle].base <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && address < ksyms->runs.items[low - 1].limit ? &ksyms->runs.items[low - 1] : NULL;
+	size_t n = partition_point(ksyms->runs.len, i, ksyms->runs.items[i].base <= address);
+	return n && address < ksyms->runs.items[n - 1].limit ? &ksyms->runs.items[n - 1] : NULL;
 }
 
 int ksyms_find(const struct ksyms *ksyms, uint64_t address, struct ksym *ret)
 {
-	size_t at = find_added(&ksyms->added, address), low = 0, high;
+	size_t at = find_added(&ksyms->added, address), n;
 	const struct symbol_start *symbols;
 	const struct run *run;
 
@@ -536,20 +518,12 @@ int ksyms_find(const struct ksyms *ksyms, uint64_t address, struct ksym *ret)
 	if (!run)
 		return -ENOENT;
 	symbols = &ksyms->symbols.items[run->first];
-	high = run->n;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbols[middle].offset <= address - run->base)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	/* low > 0: the first symbol is the run's base. */
-	if (address - run->base - symbols[low - 1].offset >= run->symbol_max)
+	n = partition_point(run->n, i, symbols[i].offset <= address - run->base);
+	/* n > 0: the first symbol is the run's base. */
+	if (address - run->base - symbols[n - 1].offset >= run->symbol_max)
 		return -ENOENT;
-	*ret = (struct ksym){.address = run->base + symbols[low - 1].offset,
-			     .name = (const char *)ksyms->names.data + symbols[low - 1].name,
+	*ret = (struct ksym){.address = run->base + symbols[n - 1].offset,
+			     .name = (const char *)ksyms->names.data + symbols[n - 1].name,
 			     .module = intern_str(ksyms->modules, run->module)};
 	return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/partition_point.h"
 #include "table/extents.h"
 
 #include <assert.h>
@@ -122,17 +123,7 @@ int extents_take(struct extents *extents, uint32_t units, struct extent *ret)
 /* Index of the first free extent behind the place. */
 static size_t first_behind(const struct extent_vec *free, uint32_t place)
 {
-	size_t low = 0, high = free->len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (free->items[middle].place < place)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return partition_point(free->len, i, free->items[i].place < place);
 }
 
 void extents_give_back(struct extents *extents, struct extent extent)

@@ -14,6 +14,7 @@
 
 #include "base/cursor.h"
 #include "base/map.h"
+#include "base/partition_point.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
 #include "unwind/cfi_internal.h"
@@ -82,17 +83,8 @@ static int find_code(struct cfi *cfi, const struct elf_file *file)
 /* The executable segment that holds the address, or NULL. */
 static const struct range *code_at(const struct cfi *cfi, uint64_t va)
 {
-	size_t low = 0, high = cfi->code.len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cfi->code.items[middle].start <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && va < cfi->code.items[low - 1].limit ? &cfi->code.items[low - 1] : NULL;
+	size_t n = partition_point(cfi->code.len, i, cfi->code.items[i].start <= va);
+	return n && va < cfi->code.items[n - 1].limit ? &cfi->code.items[n - 1] : NULL;
 }
 
 static bool is_all_wanted(const struct cfi *cfi)

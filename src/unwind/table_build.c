@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/cursor.h"
 #include "base/io.h"
+#include "base/partition_point.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
 #include "elf/symtab.h"
@@ -274,17 +275,7 @@ static int open_sources(struct build *build, bool is_whole)
 /* The first symbol at or behind the address. */
 static size_t first_symbol(const struct symtab *symtab, uint64_t va)
 {
-	size_t low = 0, high = symtab_count(symtab);
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symtab_address(symtab, middle) < va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return partition_point(symtab_count(symtab), i, symtab_address(symtab, i) < va);
 }
 
 /* The part of a function that the compiler moved away begins in the middle of it. */
@@ -428,17 +419,7 @@ static int fill(struct build *build, enum source source, uint64_t start, uint64_
 /* Of the FDEs, which are sorted, the first that ends behind the address. */
 static size_t first_fde_behind(const struct cfi_fde *fdes, size_t n, uint64_t va)
 {
-	size_t low = 0, high = n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (fdes[middle].limit <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return partition_point(n, i, fdes[i].limit <= va);
 }
 
 static int fill_from_cfi(struct build *build, enum source source, uint64_t start, uint64_t limit)

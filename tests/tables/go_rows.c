@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/partition_point.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
 #include "elf/gopclntab.h"
@@ -56,17 +57,8 @@ static void print_rule(FILE *to, const struct unwind_rule *rule)
 
 static const struct row *row_of(const struct row_vec *rows, uint64_t va)
 {
-	size_t low = 0, high = rows->len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (rows->items[middle].va <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? &rows->items[low - 1] : NULL;
+	size_t n = partition_point(rows->len, i, rows->items[i].va <= va);
+	return n ? &rows->items[n - 1] : NULL;
 }
 
 /* The CFA as a distance from sp, and the return address as one from the CFA (0: in its register). */

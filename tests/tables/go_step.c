@@ -34,6 +34,7 @@ int main(void)
 
 #include "base/err.h"
 #include "base/map.h"
+#include "base/partition_point.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
 #include "elf/gopclntab.h"
@@ -88,21 +89,14 @@ static int add_row(void *ctx, uint64_t elf_va, const struct unwind_rule *rule)
 
 static const struct unwind_rule *rule_at(uint64_t va)
 {
-	size_t low = 0, high = rows.len;
+	size_t n;
 	uint64_t start, limit;
 
 	gopclntab_range(table, &start, &limit);
 	if (va < start || va >= limit)
 		return NULL;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (rows.items[middle].va <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? &rows.items[low - 1].rule : NULL;
+	n = partition_point(rows.len, i, rows.items[i].va <= va);
+	return n ? &rows.items[n - 1].rule : NULL;
 }
 
 static const char *name_of(uint64_t va, uint64_t *ret_start)

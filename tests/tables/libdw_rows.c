@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/partition_point.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
 #include "table/unwind_table.h"
@@ -304,17 +305,8 @@ static void read_rows(struct subject *subject)
 /* NULL: no FDE has the address. */
 static const struct unwind_rule *row_at(const struct subject *subject, uint64_t va)
 {
-	size_t low = 0, high = subject->rows.len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (subject->rows.items[middle].va <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && va < subject->rows.items[low - 1].limit ? &subject->rows.items[low - 1].rule : NULL;
+	size_t n = partition_point(subject->rows.len, i, subject->rows.items[i].va <= va);
+	return n && va < subject->rows.items[n - 1].limit ? &subject->rows.items[n - 1].rule : NULL;
 }
 
 static void read_table(struct subject *subject)
