@@ -19,8 +19,32 @@
 #define DWARF_MAX_FRAMES 256u		   /* of an answer; what is beyond, the function itself too, is left out */
 #define DWARF_MAX_STRING_BYTES (64u << 10) /* a longer name or path is none */
 
+#define DWARF_MAX_NAME_BYTES 256u /* of a file that another one names, with its NUL */
+#define DWARF_MAX_LINK_ID_BYTES 64u
+
 struct elf_file;
 struct dwarf;
+
+/* Where the DWARF of one program is. The files are borrowed and must outlive the dwarf. */
+struct dwarf_files {
+	const struct elf_file *file;	      /* has .debug_info: the program, or its debug file */
+	const struct elf_file *supplementary; /* that dwz shares, see dwarf_supplementary_of(); NULL: none */
+	/* The .dwo file that a split unit names (never with a folder), or a .dwp file that has it: it is looked up
+	 * there by the id. Asked when a unit is read for the first time. -ENOENT: there is none; -EAGAIN: not yet, and
+	 * dwarf_find() says so too. NULL: there are none. */
+	int (*split)(void *ctx, const char *base_name, uint64_t dwo_id, const struct elf_file **ret);
+	/* An empty file to read and write, handed over: for sections that are too large to be unpacked in memory. Asked
+	 * at most once. NULL: there is none, and what is too large is absent. */
+	int (*temporary)(void *ctx, int *ret_fd);
+	void *ctx;
+};
+
+/* What a file says of another one that it needs. */
+struct dwarf_link {
+	char name[DWARF_MAX_NAME_BYTES];     /* without its folder: that is foreign; never "", "." or ".." */
+	uint8_t id[DWARF_MAX_LINK_ID_BYTES]; /* its build id */
+	size_t id_bytes;		     /* never 0 */
+};
 
 /* Texts that are not there are "". */
 struct dwarf_frame {
@@ -35,13 +59,18 @@ struct dwarf_frames {
 	size_t n;
 };
 
-/* Units that are held take at most `cache_bytes`, but the one asked about is always held. The file must outlive it.
- * -ENOENT: no DWARF (compressed sections count as absent). Reads nothing yet. */
-int dwarf_open(const struct elf_file *file, size_t cache_bytes, struct dwarf **ret);
+/* The supplementary file of this one (.gnu_debugaltlink of dwz, or .debug_sup, DWARF 5 section 7.3.6). -ENOENT: it has
+ * none; -EBADMSG: what it says is broken; -EIO, -ENOMEM. */
+int dwarf_supplementary_of(const struct elf_file *file, struct dwarf_link *ret);
+
+/* Units that are held take at most `cache_bytes`, but the one asked about is always held. -ENOENT: no DWARF (compressed
+ * sections count as absent). Reads nothing yet. */
+int dwarf_open(const struct dwarf_files *files, size_t cache_bytes, struct dwarf **ret);
 void dwarf_free(struct dwarf *dwarf);
 
 /* *ret is valid until the next call. Where lines are known and no function is, there is one frame without a name.
- * -ENOENT: nothing known; -EIO, -ENOMEM. Never -EBADMSG: what is broken is not known. */
+ * -ENOENT: nothing known; -EAGAIN: ask again when there is the file that was asked for; -EIO, -ENOMEM. Never -EBADMSG:
+ * what is broken is not known. */
 int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret);
 
 size_t dwarf_memory_bytes(const struct dwarf *dwarf);

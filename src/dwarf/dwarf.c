@@ -11,14 +11,14 @@
 #define PAGES 64
 #define MAX_TEXT_BYTES (4u << 20) /* of an answer; frames beyond have no names */
 
-int dwarf_open(const struct elf_file *file, size_t cache_bytes, struct dwarf **ret)
+int dwarf_open(const struct dwarf_files *files, size_t cache_bytes, struct dwarf **ret)
 {
 	struct dwarf *dwarf = calloc(1, sizeof(*dwarf));
 	int err = -ENOMEM;
 
 	if (!dwarf)
 		return err;
-	dwarf->file = file;
+	dwarf->files = *files;
 	dwarf->cache_bytes = cache_bytes;
 	vec_init(&dwarf->frames, DWARF_MAX_FRAMES);
 	vec_init(&dwarf->text, MAX_TEXT_BYTES);
@@ -26,7 +26,7 @@ int dwarf_open(const struct elf_file *file, size_t cache_bytes, struct dwarf **r
 	err = -ENOENT;
 	if (!dwarf->sections[DWARF_INFO].size || !dwarf->sections[DWARF_ABBREV].size)
 		goto fail;
-	err = file_pages_new(elf_file_fd(file), PAGES, &dwarf->pages);
+	err = file_pages_new(elf_file_fd(files->file), PAGES, &dwarf->pages);
 	if (err)
 		goto fail;
 	*ret = dwarf;

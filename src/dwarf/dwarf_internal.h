@@ -68,6 +68,9 @@ void dwarf_bytes_init(struct dwarf_bytes *bytes, enum dwarf_section_id id, uint6
 bool dwarf_bytes_grow(struct dwarf *dwarf, struct dwarf_bytes *bytes, int *err);
 void dwarf_bytes_release(struct dwarf_bytes *bytes);
 
+/* The last part of a path; false: there is none that could be a file's name. */
+bool dwarf_base_name(const char *path, char to[DWARF_MAX_NAME_BYTES]);
+
 /* --- forms (7.5.6) ------------------------------------------------------------------------------------------------ */
 
 struct dwarf_format {
@@ -283,7 +286,7 @@ size_t dwarf_lines_memory_bytes(const struct dwarf_lines *lines);
 struct dwarf_frame_vec VEC(struct dwarf_frame);
 
 struct dwarf {
-	const struct elf_file *file;
+	struct dwarf_files files;
 	struct file_pages *pages;
 	struct dwarf_section sections[DWARF_SECTIONS];
 	bool is_indexed;

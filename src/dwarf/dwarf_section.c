@@ -29,7 +29,7 @@ void dwarf_sections_find(struct dwarf *dwarf)
 	};
 
 	for (int i = 0; i < DWARF_SECTIONS; i++) {
-		const struct elf_section *section = elf_file_section(dwarf->file, names[i]);
+		const struct elf_section *section = elf_file_section(dwarf->files.file, names[i]);
 
 		if (section && section->type != SHT_NOBITS && !(section->flags & SHF_COMPRESSED))
 			dwarf->sections[i] = (struct dwarf_section){.offset = section->offset, .size = section->size};
@@ -44,7 +44,7 @@ int dwarf_section_read(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t o
 		return -EBADMSG;
 	if (n <= SMALL_BYTES)
 		return file_pages_read(dwarf->pages, section->offset + offset, to, n);
-	return io_pread_exact(elf_file_fd(dwarf->file), to, n, section->offset + offset);
+	return io_pread_exact(elf_file_fd(dwarf->files.file), to, n, section->offset + offset);
 }
 
 int dwarf_section_number(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, unsigned int size,

@@ -29,6 +29,7 @@ static int pass_over_bad(int err)
 int file_names_new(const struct elf_file *file, const struct elf_file *embedded, struct file_names **ret)
 {
 	struct file_names *names = calloc(1, sizeof(*names));
+	const struct dwarf_files debug = {.file = file};
 	int err;
 
 	if (!names)
@@ -39,7 +40,7 @@ int file_names_new(const struct elf_file *file, const struct elf_file *embedded,
 	if (names->go && !embedded)
 		err = pass_over_bad(err);
 	if (!err && !names->go)
-		err = pass_over_bad(dwarf_open(file, DWARF_BYTES, &names->dwarf));
+		err = pass_over_bad(dwarf_open(&debug, DWARF_BYTES, &names->dwarf));
 	if (err) {
 		file_names_free(names);
 		return err;

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	fd = dwarf_image_fd(sections, 0);
 	check(fd >= 0 && !elf_file_open(fd, &file));
-	if (!dwarf_open(file, 0, &dwarf)) {
+	if (!dwarf_open(&(struct dwarf_files){.file = file}, 0, &dwarf)) {
 		for (uint64_t va = CODE_START; va < CODE_START + CODE_BYTES; va += STEP)
 			ask(dwarf, va);
 		ask(dwarf, 0);

@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 		elf_file_free(file);
 		return 0;
 	}
-	err = dwarf_open(file, DWARF_CACHE_BYTES, &dwarf);
+	err = dwarf_open(&(struct dwarf_files){.file = file}, DWARF_CACHE_BYTES, &dwarf);
 	if (err)
 		die("no DWARF", argv[optind]);
 	while (fgets(line, sizeof(line), stdin))

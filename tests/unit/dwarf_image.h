@@ -20,6 +20,8 @@ enum {
 	IMAGE_ADDR,
 	IMAGE_STR_OFFSETS,
 	IMAGE_ARANGES,
+	IMAGE_ALTLINK,
+	IMAGE_SUP,
 	IMAGE_SECTIONS,
 };
 
@@ -31,9 +33,10 @@ struct image_bytes {
 /* flags: of all sections. -1: no memory. */
 static inline int dwarf_image_fd(const struct image_bytes sections[IMAGE_SECTIONS], uint64_t flags)
 {
-	static const char names[IMAGE_SECTIONS][24] = {
-		".debug_info",	 ".debug_abbrev",   ".debug_line", ".debug_str",	 ".debug_line_str",
-		".debug_ranges", ".debug_rnglists", ".debug_addr", ".debug_str_offsets", ".debug_aranges"};
+	static const char names[IMAGE_SECTIONS][24] = {".debug_info",	  ".debug_abbrev",     ".debug_line",
+						       ".debug_str",	  ".debug_line_str",   ".debug_ranges",
+						       ".debug_rnglists", ".debug_addr",       ".debug_str_offsets",
+						       ".debug_aranges",  ".gnu_debugaltlink", ".debug_sup"};
 	struct {
 		Elf64_Ehdr ehdr;
 		Elf64_Shdr shdrs[IMAGE_SECTIONS + 2];

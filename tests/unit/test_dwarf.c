@@ -262,7 +262,7 @@ static struct opened image_open(const struct image *image, size_t cache_bytes)
 	for (int i = 0; i < IMAGE_SECTIONS; i++)
 		sections[i] = (struct image_bytes){image->sections[i].data, image->sections[i].len};
 	assert_int_equal(elf_file_open(dwarf_image_fd(sections, 0), &opened.file), 0);
-	if (dwarf_open(opened.file, cache_bytes, &opened.dwarf))
+	if (dwarf_open(&(struct dwarf_files){.file = opened.file}, cache_bytes, &opened.dwarf))
 		opened.dwarf = NULL;
 	return opened;
 }
@@ -335,7 +335,7 @@ static void files_without_dwarf_have_none(void **state)
 
 	(void)state;
 	assert_int_equal(elf_file_open(dwarf_image_fd(sections, 0), &file), 0);
-	assert_int_equal(dwarf_open(file, 0, &dwarf), -ENOENT);
+	assert_int_equal(dwarf_open(&(struct dwarf_files){.file = file}, 0, &dwarf), -ENOENT);
 	elf_file_free(file);
 	/* Compressed ones count as absent. */
 	image_init(&image, 5, false);
@@ -343,7 +343,7 @@ static void files_without_dwarf_have_none(void **state)
 	for (int i = 0; i < IMAGE_SECTIONS; i++)
 		sections[i] = (struct image_bytes){image.sections[i].data, image.sections[i].len};
 	assert_int_equal(elf_file_open(dwarf_image_fd(sections, SHF_COMPRESSED), &file), 0);
-	assert_int_equal(dwarf_open(file, 0, &dwarf), -ENOENT);
+	assert_int_equal(dwarf_open(&(struct dwarf_files){.file = file}, 0, &dwarf), -ENOENT);
 	elf_file_free(file);
 	image_release(&image);
 }
@@ -592,6 +592,72 @@ static void trees_too_deep_have_no_functions(void **state)
 	}
 }
 
+/* --- other files that a file names ------------------------------------------------------------------------------- */
+
+static int link_of(int section, const void *bytes, size_t n, struct dwarf_link *ret)
+{
+	struct image_bytes sections[IMAGE_SECTIONS] = {{NULL, 0}};
+	struct elf_file *file;
+	int err;
+
+	sections[section] = (struct image_bytes){bytes, n};
+	assert_int_equal(elf_file_open(dwarf_image_fd(sections, 0), &file), 0);
+	err = dwarf_supplementary_of(file, ret);
+	elf_file_free(file);
+	return err;
+}
+
+static void the_supplementary_file_is_told_without_its_folder(void **state)
+{
+	static const char gnu[] = "../../.dwz/common.debug\0IDID", standard[] = "\5\0\0/a/common.debug\0\4IDID";
+	struct dwarf_link link;
+
+	(void)state;
+	assert_int_equal(link_of(IMAGE_ALTLINK, gnu, sizeof(gnu) - 1, &link), 0);
+	assert_string_equal(link.name, "common.debug");
+	assert_int_equal(link.id_bytes, 4);
+	assert_memory_equal(link.id, "IDID", 4);
+	assert_int_equal(link_of(IMAGE_SUP, standard, sizeof(standard) - 1, &link), 0);
+	assert_string_equal(link.name, "common.debug");
+	assert_int_equal(link.id_bytes, 4);
+	assert_memory_equal(link.id, "IDID", 4);
+}
+
+static void links_that_lead_nowhere_are_none(void **state)
+{
+	static const struct {
+		int section;
+		const char *bytes;
+		size_t n;
+		int err;
+	} cases[] = {
+		{IMAGE_ALTLINK, "", 0, -ENOENT},
+		{IMAGE_ALTLINK, "name", 4, -EBADMSG},
+		{IMAGE_ALTLINK, "name\0", 5, -EBADMSG},
+		{IMAGE_ALTLINK, "a/\0ID", 5, -EBADMSG},
+		{IMAGE_ALTLINK, "a/..\0ID", 7, -EBADMSG},
+		{IMAGE_ALTLINK, ".\0ID", 4, -EBADMSG},
+		{IMAGE_SUP, "\5\0\1\0\2ID", 7, -ENOENT},
+		{IMAGE_SUP, "\5\0\0name\0\3ID", 11, -EBADMSG},
+		{IMAGE_SUP, "\6\0\0name\0\2ID", 11, -EBADMSG},
+		{IMAGE_INFO, "", 0, -ENOENT},
+	};
+	char text[DWARF_MAX_NAME_BYTES + 2];
+	struct dwarf_link link;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(link_of(cases[i].section, cases[i].bytes, cases[i].n, &link), cases[i].err);
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 2] = 0; /* one too many */
+	assert_int_equal(link_of(IMAGE_ALTLINK, text, sizeof(text), &link), -EBADMSG);
+	assert_int_equal(link_of(IMAGE_ALTLINK, text + 1, sizeof(text) - 1, &link), 0);
+	memset(text, 0, sizeof(text));
+	text[0] = 'a';
+	assert_int_equal(link_of(IMAGE_ALTLINK, text, 2 + DWARF_MAX_LINK_ID_BYTES + 1, &link), -EBADMSG);
+	assert_int_equal(link_of(IMAGE_ALTLINK, text, 2 + DWARF_MAX_LINK_ID_BYTES, &link), 0);
+}
+
 /* --- whatever the bytes are --------------------------------------------------------------------------------------- */
 
 static void ask_around(const struct image *image)
@@ -723,6 +789,8 @@ int main(void)
 		cmocka_unit_test(names_from_another_unit_and_broken_units),
 		cmocka_unit_test(names_that_lead_in_a_circle_are_none),
 		cmocka_unit_test(trees_too_deep_have_no_functions),
+		cmocka_unit_test(the_supplementary_file_is_told_without_its_folder),
+		cmocka_unit_test(links_that_lead_nowhere_are_none),
 		cmocka_unit_test(sections_cut_anywhere),
 		cmocka_unit_test(numbers_replaced_anywhere),
 		cmocka_unit_test(memory_that_is_not_there_is_an_error_once),
