@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The collector's side of the resolver. All that a resolver knows is sent again to the next one: kernel symbols,
  * objects with their descriptors, the batch with the number of outputs that arrived already. An object at which a
- * resolver crashed or hung is quarantined: its frames become "module+0x1234", nothing else suffers. */
+ * resolver crashed or hung is quarantined: its frames become "[quarantined module+0x1234]", nothing else suffers. */
 #pragma once
 
 #include <stdbool.h>

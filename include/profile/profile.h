@@ -32,7 +32,7 @@ void profile_set_time(struct profile *profile, int64_t start_wall_ns, int64_t du
 int profile_set_default_sample_type(struct profile *profile, const char *type);
 int profile_add_comment(struct profile *profile, const char *text);
 
-/* An empty system name says that the name is a stand-in, such as "libfoo.so+0x1234" or "[truncated: …]". */
+/* An empty system name says that the name is a stand-in, such as "[anon+0x1234]" or "[truncated: …]". */
 struct profile_function {
 	const char *name, *system_name, *file; /* NULL is "" */
 	int64_t start_line;

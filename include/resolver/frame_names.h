@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/unnamed.h"
 #include "ipc/batch.h"
 
 struct frame_names;
@@ -23,6 +24,7 @@ struct frame_name {
 	uint32_t object;	      /* index into batch objects, or BATCH_NONE */
 	uint64_t offset; /* file offset in the object, or the kernel address; a caller's is its call: return - 1 */
 	bool is_kernel, is_named;
+	enum unnamed why; /* it is not */
 };
 
 /* Names all words of all stacks. ksyms NULL: kernel frames become "[kernel restricted]". The word of a 32-bit process'

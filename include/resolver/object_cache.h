@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/unnamed.h"
 #include "ipc/message.h"
 
 struct object_cache;
@@ -28,7 +29,8 @@ struct object_name {
 	size_t n_lines;
 	uint64_t elf_va;    /* of the address, when the file could be read; else 0 */
 	uint64_t symbol_va; /* start of the function; 0 when unnamed */
-	int is_named;	    /* 0: "libfoo.so+0x1234": elf_va when the file could be read, else the file offset */
+	int is_named;	    /* 0: "[stripped libfoo.so+0x1234]": elf_va when the file could be read, else file offset */
+	enum unnamed why;   /* it is not */
 	size_t text_bytes;
 	char text[OBJECT_TEXT_BYTES];
 };
@@ -39,7 +41,7 @@ void object_cache_free(struct object_cache *cache);
 /* Registers the object; takes over fd (-1 when there is none), also on failure. Later messages for the same id replace
  * it. OBJECT_VDSO needs no fd: it is read from our own memory. -E2BIG: more than max_objects. */
 int object_cache_add(struct object_cache *cache, const struct message_object *message, const char *path, int fd);
-/* Reads and indexes it now. 0, or why its frames will be "module+0xoffset" (-ESTALE: not the file that was mapped, or
+/* Reads and indexes it now. 0, or why its frames will be unnamed (-ESTALE: not the file that was mapped, or
  * nothing known to compare it with; -EOWNERDEAD: in quarantine). *ret_index_bytes is 0 when another object's index
  * serves. Asked again, it answers the same without reading. */
 int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_symbols, uint64_t *ret_index_bytes);
@@ -63,7 +65,7 @@ int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t debug, 
 size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[BUILD_ID_MAX]);
 
 /* Names file_off of the object; `is_return` looks up (and shows) the byte before. Always gives a name; *ret is filled.
- * "[vdso]+0x…", "[anon]+0x…" or "[heap]+0x…" where there is no file. */
+ * Without one it is spelled as base/unnamed.h says. */
 void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_off, int is_return,
 		       struct object_name *ret);
 /* Lower-case hex of the file's own build id once it is known to be the mapped one, else of the mapping's; "" when

@@ -39,6 +39,8 @@ void file_names_free(struct file_names *names);
 /* Functions that have a name. */
 size_t file_names_count(const struct file_names *names);
 size_t file_names_memory_bytes(const struct file_names *names);
+/* Whether Go's function table is a source of them. */
+bool file_names_has_go(const struct file_names *names);
 
 /* What the address is called; at least one line, each with a function. -ENOENT: it has no name. */
 int file_names_find(const struct file_names *names, uint64_t elf_va, struct code_place *ret);

@@ -85,6 +85,16 @@ static int intern_names(struct naming *naming, struct frame_name *frame, const c
 	return err ? err : intern_add_str(naming->names->strings, module, &frame->module);
 }
 
+/* Its place is the frame's offset. */
+static int intern_unnamed(struct naming *naming, struct frame_name *frame, enum unnamed why, const char *module)
+{
+	char text[80];
+
+	frame->why = why;
+	unnamed_spell(why, module, frame->offset, text, sizeof(text));
+	return intern_names(naming, frame, text, "", module);
+}
+
 static int intern_object_name(struct naming *naming, struct frame_name *frame, const char *module)
 {
 	int err = 0;
@@ -97,18 +107,16 @@ static int intern_object_name(struct naming *naming, struct frame_name *frame, c
 static int name_kernel_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
 {
 	uint64_t address = key->word - key->is_return;
-	char module[80], unnamed[80];
+	char module[80];
 	struct ksym sym;
 
 	frame->is_kernel = true;
 	frame->object = BATCH_NONE;
 	frame->offset = address;
 	if (!naming->ksyms)
-		return intern_names(naming, frame, "[kernel restricted]", "", "[kernel]");
-	if (ksyms_find(naming->ksyms, address, &sym)) {
-		snprintf(unnamed, sizeof(unnamed), "[kernel]+0x%llx", (unsigned long long)address);
-		return intern_names(naming, frame, unnamed, "", "[kernel]");
-	}
+		return intern_unnamed(naming, frame, UNNAMED_KERNEL_RESTRICTED, "[kernel]");
+	if (ksyms_find(naming->ksyms, address, &sym))
+		return intern_unnamed(naming, frame, UNNAMED_KERNEL, "[kernel]");
 	frame->is_named = true;
 	snprintf(module, sizeof(module), "[%s]", sym.module[0] ? sym.module : "kernel");
 	return intern_names(naming, frame, sym.name, sym.name, module);
@@ -118,24 +126,23 @@ static int name_user_frame(struct naming *naming, const struct frame_key *key, s
 {
 	const struct batch *batch = naming->names->batch;
 	uint32_t id = (uint32_t)frame_object_id(key->word), object;
-	char unnamed[80];
 
 	frame->object = BATCH_NONE;
 	if (key->is_32_bit)
-		return intern_names(naming, frame, "[32-bit]", "", "");
+		return intern_unnamed(naming, frame, UNNAMED_COMPAT, "");
 	if (frame_kind(key->word) != FRAME_FILE || id >= naming->object_ids || naming->object_index[id] == BATCH_NONE) {
 		frame->offset = frame_address(key->word);
 		if (!frame->offset)
-			return intern_names(naming, frame, "[unknown]", "", "");
+			return intern_unnamed(naming, frame, UNNAMED_UNKNOWN, "");
 		frame->offset -= key->is_return;
-		snprintf(unnamed, sizeof(unnamed), "[anon]+0x%llx", (unsigned long long)frame->offset);
-		return intern_names(naming, frame, unnamed, "", "[anon]");
+		return intern_unnamed(naming, frame, UNNAMED_ANONYMOUS, "[anon]");
 	}
 	object = naming->object_index[id];
 	frame->object = object;
 	frame->offset = frame_offset(key->word) - (frame_offset(key->word) ? key->is_return : 0);
 	object_cache_name(naming->cache, id, frame_offset(key->word), (int)key->is_return, &naming->scratch);
 	frame->is_named = naming->scratch.is_named;
+	frame->why = naming->scratch.why;
 	return intern_object_name(naming, frame, base_name(batch_string(batch, batch->objects[object].path)));
 }
 

@@ -34,6 +34,7 @@
 #include "unwind/table_build.h"
 
 #define MAX_NAME 4096
+#define MEMFD_PREFIX "memfd:"
 /* Of all files together, unpacked: names out of .gnu_debugdata are kept in memory. Of a distribution's library they
  * take some 100 KiB. */
 #define MAX_EMBEDDED_BYTES (256u << 20)
@@ -571,13 +572,67 @@ static void name_place(struct object_name *name, const struct code_place *place)
 	name->is_named = 1;
 }
 
+/* A file that could be read, by what it lacks. */
+static enum unnamed why_no_symbol(const struct image *image)
+{
+	bool has_own = elf_file_section(image->file, ".symtab") || image->embedded_bytes;
+
+	return has_own || file_names_has_go(image->names) ? UNNAMED_NO_SYMBOL : UNNAMED_STRIPPED;
+}
+
+static bool is_memory_file(const struct object *object)
+{
+	return object->kind == OBJECT_FILE && !strncmp(object->module, MEMFD_PREFIX, strlen(MEMFD_PREFIX));
+}
+
+static enum unnamed why_not_opened(const struct object *object)
+{
+	switch (object->err) {
+	case -EOWNERDEAD:
+		return UNNAMED_QUARANTINED;
+	case -ESTALE:
+		return UNNAMED_REPLACED;
+	case -ENOEXEC:
+	case -ENOTSUP:
+		return is_memory_file(object) ? UNNAMED_MEMORY_FILE : UNNAMED_NOT_ELF;
+	case -EACCES:
+	case -EPERM:
+		return UNNAMED_DENIED;
+	case -ENOENT:
+	case -ESRCH:
+		if (is_memory_file(object))
+			return UNNAMED_MEMORY_FILE;
+		return object->flags & OBJECT_DELETED ? UNNAMED_DELETED : UNNAMED_MISSING;
+	default:
+		return UNNAMED_UNREADABLE;
+	}
+}
+
+static enum unnamed why_object_unnamed(const struct object *object)
+{
+	if (object->kind == OBJECT_ANONYMOUS)
+		return UNNAMED_ANONYMOUS;
+	if (object->kind == OBJECT_VDSO)
+		return UNNAMED_VDSO;
+	return object->image && object->image->names ? why_no_symbol(object->image) : why_not_opened(object);
+}
+
+static void name_unnamed(struct object_name *name, enum unnamed why, const char *module, uint64_t offset)
+{
+	char text[MAX_NAME];
+
+	name->why = why;
+	unnamed_spell(why, module, offset, text, sizeof(text));
+	name->lines[name->n_lines++] =
+		(struct object_line){.name = keep_text(name, text), .system_name = "", .file = ""};
+}
+
 void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_off, int is_return,
 		       struct object_name *ret)
 {
 	const struct object *object = find_object(cache, id);
 	const struct image *image = object ? object->image : NULL;
 	uint64_t offset = file_off - (is_return && file_off);
-	char unnamed[MAX_NAME];
 
 	ret->elf_va = ret->symbol_va = 0;
 	ret->is_named = 0;
@@ -589,10 +644,10 @@ void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_of
 			return;
 		}
 	}
-	snprintf(unnamed, sizeof(unnamed), "%s+0x%llx", object ? object->module : "[unknown]",
-		 (unsigned long long)offset);
-	ret->lines[ret->n_lines++] =
-		(struct object_line){.name = keep_text(ret, unnamed), .system_name = "", .file = ""};
+	if (object)
+		name_unnamed(ret, why_object_unnamed(object), object->module, offset);
+	else
+		name_unnamed(ret, UNNAMED_ANONYMOUS, "[unknown]", offset);
 }
 
 const char *object_cache_build_id(const struct object_cache *cache, uint32_t id)

@@ -256,7 +256,7 @@ static int add_sample(struct build *build, const struct batch_sample *sample)
 	int64_t values[] = {(int64_t)sample->count, (int64_t)sample->weight};
 	struct profile_label labels[PROFILE_MAX_LABELS];
 	uint32_t locations[PROFILE_MAX_DEPTH];
-	char pid[16], tid[16];
+	char pid[16], tid[16], unknown[32];
 	size_t n = 0, n_labels;
 	int err = 0;
 
@@ -272,7 +272,8 @@ static int add_sample(struct build *build, const struct batch_sample *sample)
 		}
 	}
 	if (!err && !n) {
-		err = add_text_location(build, "[unknown]", &build->unknown_location);
+		unnamed_spell(UNNAMED_UNKNOWN, "", 0, unknown, sizeof(unknown));
+		err = add_text_location(build, unknown, &build->unknown_location);
 		locations[n++] = build->unknown_location;
 	}
 	if (err)

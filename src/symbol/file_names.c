@@ -64,6 +64,11 @@ size_t file_names_count(const struct file_names *names)
 	return (names->go ? gopclntab_count(names->go) : 0) + (names->symtab ? symtab_count(names->symtab) : 0);
 }
 
+bool file_names_has_go(const struct file_names *names)
+{
+	return names->go != NULL;
+}
+
 size_t file_names_memory_bytes(const struct file_names *names)
 {
 	return sizeof(*names) + (names->go ? gopclntab_memory_bytes(names->go) : 0) +

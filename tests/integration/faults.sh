@@ -119,7 +119,7 @@ if [ -x "$WORKLOADS/stuck_fuse" ] && [ -e /dev/fuse ] && mkdir "$T/fuse"; then
 		equal live_stuck_file_run_ends_well 0 "$status"
 		equal live_stuck_file_loses_nothing 0 "$(lost)"
 		check live_stuck_file_accounts_balance "$(cat "$T/json")" accounts_balance
-		matches live_stuck_file_samples_are_there '^program;.*program\+0x' "$T/folded"
+		matches live_stuck_file_samples_are_there '^program;.*\[unreadable program\+0x' "$T/folded"
 		matches live_stuck_file_costs_the_others_no_names '^split-pie;.*main;drive;heavy_one;heavy_two;heavy_three;spin ' "$T/folded"
 		kill -KILL "$program"
 	else

@@ -83,7 +83,8 @@ static void add_sample(const char *comm, unsigned int pid, const uint32_t *root_
 	must(profile_add_sample(profile, leaf_first, n, labels, 2, values));
 }
 
-/* "main@cc1;do_syscall_64@k;+libfoo.so+0x12@libfoo.so": '+' has no real name. In a frame a|b|c one is drawn. */
+/* "main@cc1;do_syscall_64@k;+[stripped libfoo.so+0x12]@libfoo.so": '+' has no real name. In a frame a|b|c one is drawn.
+ */
 static void add_stack(const char *comm, unsigned int pid, const char *stack, int64_t samples)
 {
 	uint32_t frames[MAX_FRAMES];
@@ -169,7 +170,8 @@ static const struct {
 	 "__x64_sys_fdatasync@k;ext4_sync_file@[ext4];jbd2_log_wait_commit|ext4_do_writepages@"
 	 "[ext4];submit_bio|mpage_map_and_submit_buffers@k;blk_mq_submit_bio|schedule@k"},
 	{"nginx", 4, 260,
-	 "+nginx+0x3a1c0@nginx;ngx_worker_process_cycle@nginx;ngx_process_events_and_timers@nginx;ngx_epoll_process_"
+	 "+[stripped "
+	 "nginx+0x3a1c0]@nginx;ngx_worker_process_cycle@nginx;ngx_process_events_and_timers@nginx;ngx_epoll_process_"
 	 "events@nginx;"
 	 "ngx_http_process_request_line|ngx_http_upstream_handler|ngx_http_writer@nginx;writev|recvfrom|epoll_wait@"
 	 "libc.so.6;" SYSCALL
@@ -178,7 +180,8 @@ static const struct {
 	 "queue_xmit"
 	 "@[nf_tables]"},
 	{"nginx", 4, 60,
-	 "[truncated: no frame pointer];SSL_read|SSL_write@libssl.so.3;+libcrypto.so.3+0x1d2a40@libcrypto.so.3"},
+	 "[truncated: no frame pointer];SSL_read|SSL_write@libssl.so.3;+[stripped "
+	 "libcrypto.so.3+0x1d2a40]@libcrypto.so.3"},
 	{"python3", 2, 300,
 	 "[truncated: no frame "
 	 "pointer];_PyEval_EvalFrameDefault@python3.11;_PyFunction_Vectorcall|PyObject_Call@python3.11;"
@@ -196,10 +199,11 @@ static const struct {
 	 "make_child|parse_command|expand_word_list_internal@bash;_Fork@libc.so.6;" SYSCALL
 	 "__do_sys_clone@k;kernel_clone@k;copy_process@k;dup_mm|copy_page_range|copy_files@k"},
 	{"make", 2, 60,
-	 "+make+0x52f0@make;+make+0x6a10@make;+make+0x1183c@make;+make+0x12214|+make+0x12ff0@make;strcmp|_int_malloc|"
+	 "+[stripped make+0x52f0]@make;+[stripped make+0x6a10]@make;+[stripped make+0x1183c]@make;+[stripped "
+	 "make+0x12214]|+[stripped make+0x12ff0]@make;strcmp|_int_malloc|"
 	 "readdir64@libc.so.6"},
 	{"systemd-journal", 1, 24,
-	 "+systemd-journald+0x7d00@systemd-journald;sd_event_run|sd_event_dispatch@libsystemd.so;"
+	 "+[stripped systemd-journald+0x7d00]@systemd-journald;sd_event_run|sd_event_dispatch@libsystemd.so;"
 	 "journal_file_append_entry|journal_file_find_data@libsystemd.so;siphash24|fsync@libsystemd.so"},
 };
 

@@ -68,7 +68,7 @@ def of_profile(path):
         path = mapping["file"] if mapping else ""
         module = os.path.basename(path) or "[unknown]"
         name = names[-1] if names else ""  # of the function that holds the address, not of what is inlined there
-        if name == "[unknown]" or re.fullmatch(r".*\+0x[0-9a-f]+", name):
+        if name == "[unknown]" or re.fullmatch(r"\[.*\+0x[0-9a-f]+\]", name):
             name = ""
         return Frame(plain(name), module, path, address - mapping["start"] + mapping["offset"] if mapping else None)
 

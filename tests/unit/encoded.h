@@ -107,7 +107,7 @@ static inline struct profile *sample_profile(bool is_reversed)
 		case 2: {
 			const uint32_t stripped = add_mapping(profile, "/usr/lib/libstripped.so.1", 0x7f1000000000);
 			const uint32_t stack[] = {
-				add_location(profile, stripped, 0x7f1000000012, "+libstripped.so.1+0x12"),
+				add_location(profile, stripped, 0x7f1000000012, "+[stripped libstripped.so.1+0x12]"),
 				add_location(profile, 0, 0, "[truncated: no frame pointer]")};
 
 			add_sample(profile, "other", "7", stack, 2, 3);

@@ -222,10 +222,11 @@ static void folded_lines_have_kernel_frames_and_reasons(void **state)
 
 	(void)state;
 	run(1, 3, &seen, &summary, &result);
-	assert_string_equal(seen.outputs[0].text,
-			    "task;[truncated: no unwind information, no frame pointer];task+0x1010 3\n"
-			    "task;[unknown] 1\n"
-			    "task;task+0x1020;task+0x1010;caller_in_kernel_[k];leaf_in_kernel_[k] 5\n");
+	assert_string_equal(
+		seen.outputs[0].text,
+		"task;[missing task+0x1020];[missing task+0x1010];caller_in_kernel_[k];leaf_in_kernel_[k] 5\n"
+		"task;[truncated: no unwind information, no frame pointer];[missing task+0x1010] 3\n"
+		"task;[unknown] 1\n");
 	run(0, 3, &seen, &summary, &result);
 	assert_null(strstr(seen.outputs[0].text, "truncated"));
 }
@@ -268,7 +269,7 @@ static void the_summary_ranks_functions_and_programs(void **state)
 	assert_string_equal(summary.rows[0].name, "leaf_in_kernel");
 	assert_int_equal(summary.rows[0].self, 5);
 	assert_string_equal(summary.rows[0].module, "[kernel]");
-	assert_string_equal(summary.rows[1].name, "task+0x1010");
+	assert_string_equal(summary.rows[1].name, "[missing task+0x1010]");
 	assert_int_equal(summary.rows[1].self, 3);
 	assert_int_equal(summary.rows[1].total, 8);
 	assert_int_equal(summary.processes, 1);

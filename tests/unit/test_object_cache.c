@@ -107,8 +107,8 @@ static void return_address_is_looked_up_one_byte_before(void **state)
 	make_image(&image, ID_A, "abort_caller");
 	assert_int_equal(add_and_parse(cache, &object, "a", image_fd(&image)), 0);
 	assert_string_equal(name_of(cache, 1, CODE + 0x100, 1), "abort_caller");
-	assert_string_equal(name_of(cache, 1, CODE + 0x100, 0), "a+0x401100");
-	assert_string_equal(name_of(cache, 1, 0, 1), "a+0x0");
+	assert_string_equal(name_of(cache, 1, CODE + 0x100, 0), "[no symbol a+0x401100]");
+	assert_string_equal(name_of(cache, 1, 0, 1), "[no symbol a+0x0]");
 	object_cache_free(cache);
 }
 
@@ -120,15 +120,21 @@ static void unnamed_frame_is_module_and_offset(void **state)
 		int err;
 		const char *name;
 	} cases[] = {
-		{"/usr/lib/libfoo.so.1", OBJECT_FILE, 0, -EACCES, "libfoo.so.1+0x1234"},
-		{"libfoo.so", OBJECT_FILE, 0, 0, "libfoo.so+0x1234"},
-		{"/tmp/gone", OBJECT_FILE, OBJECT_DELETED, -ENOENT, "gone+0x1234"},
-		{"/dir/", OBJECT_FILE, 0, -ENOENT, "/dir/+0x1234"},
-		{"", OBJECT_FILE, 0, -ENOENT, "[unknown]+0x1234"},
-		{"//anon", OBJECT_ANONYMOUS, 0, 0, "[anon]+0x1234"},
-		{"", OBJECT_ANONYMOUS, 0, 0, "[anon]+0x1234"},
-		{"[heap]", OBJECT_ANONYMOUS, 0, 0, "[heap]+0x1234"},
-		{"[vdso]", OBJECT_VDSO, OBJECT_QUARANTINED, 0, "[vdso]+0x1234"},
+		{"/usr/lib/libfoo.so.1", OBJECT_FILE, 0, -EACCES, "[denied libfoo.so.1+0x1234]"},
+		{"libfoo.so", OBJECT_FILE, 0, 0, "[missing libfoo.so+0x1234]"},
+		{"/tmp/gone", OBJECT_FILE, OBJECT_DELETED, -ENOENT, "[deleted gone+0x1234]"},
+		{"/dir/", OBJECT_FILE, 0, -ENOENT, "[missing /dir/+0x1234]"},
+		{"/bin/slow", OBJECT_FILE, 0, -ETIMEDOUT, "[unreadable slow+0x1234]"},
+		{"/bin/other", OBJECT_FILE, 0, -ESTALE, "[replaced other+0x1234]"},
+		{"/bin/gone", OBJECT_FILE, 0, -ESRCH, "[missing gone+0x1234]"},
+		{"/bin/evil", OBJECT_FILE, OBJECT_QUARANTINED, 0, "[quarantined evil+0x1234]"},
+		{"/memfd:code", OBJECT_FILE, OBJECT_DELETED, -ENOENT, "[memfd:code+0x1234]"},
+		{"/memfd:code", OBJECT_FILE, OBJECT_DELETED, -EACCES, "[denied memfd:code+0x1234]"},
+		{"", OBJECT_FILE, 0, -ENOENT, "[missing unknown+0x1234]"},
+		{"//anon", OBJECT_ANONYMOUS, 0, 0, "[anon+0x1234]"},
+		{"", OBJECT_ANONYMOUS, 0, 0, "[anon+0x1234]"},
+		{"[heap]", OBJECT_ANONYMOUS, 0, 0, "[heap+0x1234]"},
+		{"[vdso]", OBJECT_VDSO, OBJECT_QUARANTINED, 0, "[vdso+0x1234]"},
 	};
 	struct object_cache *cache = new_cache();
 
@@ -143,7 +149,7 @@ static void unnamed_frame_is_module_and_offset(void **state)
 		assert_string_equal(name_of(cache, i + 1, 0x1234, 0), cases[i].name);
 	}
 	assert_int_equal(object_cache_next_unparsed(cache), 0);
-	assert_string_equal(name_of(cache, 99, 0x1234, 0), "[unknown]+0x1234");
+	assert_string_equal(name_of(cache, 99, 0x1234, 0), "[unknown+0x1234]");
 	object_cache_free(cache);
 }
 
@@ -157,7 +163,7 @@ static void overlong_module_name_is_cut(void **state)
 	memset(path, 'p', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	assert_true(add_and_parse(cache, &object, path, -1) < 0);
-	assert_non_null(strstr(name_of(cache, 1, 0x1234, 0), "ppp+0x1234"));
+	assert_non_null(strstr(name_of(cache, 1, 0x1234, 0), "ppp+0x1234]"));
 	object_cache_free(cache);
 }
 
@@ -195,7 +201,7 @@ static void only_the_file_that_was_mapped_gives_names(void **state)
 			object.expected_ino = inode_of(fd) + (cases[i].ino == INO_OTHER);
 		err = add_and_parse(cache, &object, "/bin/prog", fd);
 		name = name_of(cache, i + 1, CODE, 0);
-		if (err != cases[i].expected || strcmp(name, err ? "prog+0x4000" : "main") != 0)
+		if (err != cases[i].expected || strcmp(name, err ? "[replaced prog+0x4000]" : "main") != 0)
 			fail_msg("%s: %d, %s", cases[i].what, err, name);
 		/* What is shown with the frames is the mapping's, unless the file is known to be it. */
 		if (err)
@@ -270,7 +276,7 @@ static void later_message_replaces_the_object(void **state)
 	index_bytes_of(cache, 2, &image); /* shares the image, which must outlive object 1 */
 	object.flags = OBJECT_QUARANTINED;
 	assert_true(add_and_parse(cache, &object, "/bin/first", -1) < 0);
-	assert_string_equal(name_of(cache, 1, CODE, 0), "first+0x4000");
+	assert_string_equal(name_of(cache, 1, CODE, 0), "[quarantined first+0x4000]");
 	assert_string_equal(name_of(cache, 2, CODE, 0), "first");
 	object_cache_free(cache);
 }
@@ -326,6 +332,38 @@ static void descriptor_is_taken_over_always(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
+static void file_without_a_table_of_its_own_is_stripped(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(1, ID_A, 0);
+	struct elf_image image;
+
+	(void)state;
+	make_image(&image, ID_A, "main");
+	image_section(&image, SECTION_SYMTAB, ".comment", (Elf64_Shdr){.sh_type = SHT_PROGBITS});
+	assert_int_equal(add_and_parse(cache, &object, "/opt/prog", image_fd(&image)), 0);
+	assert_string_equal(name_of(cache, 1, CODE, 0), "[stripped prog+0x401000]");
+	object_cache_free(cache);
+}
+
+static void memory_that_is_no_elf_is_told_by_its_name(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(1, "", 0);
+	struct elf_image image;
+	int fd;
+
+	(void)state;
+	make_image(&image, ID_A, "main");
+	image.bytes[0] = '#';
+	fd = image_fd(&image);
+	object.expected_ino = inode_of(fd);
+	object.flags = OBJECT_DELETED;
+	assert_int_equal(add_and_parse(cache, &object, "/memfd:code", fd), -ENOEXEC);
+	assert_string_equal(name_of(cache, 1, 0x1234, 0), "[memfd:code+0x1234]");
+	object_cache_free(cache);
+}
+
 static void file_that_is_no_elf_is_unnamed(void **state)
 {
 	struct object_cache *cache = new_cache();
@@ -339,7 +377,7 @@ static void file_that_is_no_elf_is_unnamed(void **state)
 	fd = image_fd(&image);
 	object.expected_ino = inode_of(fd);
 	assert_int_equal(add_and_parse(cache, &object, "/opt/app.jar", fd), -ENOEXEC);
-	assert_string_equal(name_of(cache, 1, 0x1234, 0), "app.jar+0x1234");
+	assert_string_equal(name_of(cache, 1, 0x1234, 0), "[no ELF app.jar+0x1234]");
 	object_cache_free(cache);
 }
 
@@ -398,7 +436,7 @@ static void stripped_file_has_the_names_that_it_embeds(void **state)
 
 		make_stripped(&image, &embedded, ids[i]);
 		before = object_cache_memory_bytes(cache);
-		assert_string_equal(local_name(cache, 1, &image, &err), "libfoo.so+0x401210");
+		assert_string_equal(local_name(cache, 1, &image, &err), "[no symbol libfoo.so+0x401210]");
 		assert_int_equal(err, 0);
 		own_bytes = object_cache_memory_bytes(cache) - before;
 		object_cache_free(cache);
@@ -437,7 +475,7 @@ static void embedded_file_of_another_costs_only_itself(void **state)
 		if (i == EMPTY)
 			image_shdr(&image, SECTION_DATA)->sh_size = 0;
 		name = local_name(cache, 1, &image, &err);
-		if (err != expected[i] || strcmp(name, "libfoo.so+0x401210") != 0)
+		if (err != expected[i] || strcmp(name, "[no symbol libfoo.so+0x401210]") != 0)
 			fail_msg("case %d: %d, %s", i, err, name);
 		object_cache_free(cache);
 	}
@@ -525,6 +563,8 @@ int main(void)
 		cmocka_unit_test(later_message_replaces_the_object),
 		cmocka_unit_test(unparsed_objects_come_in_order),
 		cmocka_unit_test(descriptor_is_taken_over_always),
+		cmocka_unit_test(file_without_a_table_of_its_own_is_stripped),
+		cmocka_unit_test(memory_that_is_no_elf_is_told_by_its_name),
 		cmocka_unit_test(file_that_is_no_elf_is_unnamed),
 		cmocka_unit_test(stripped_file_has_the_names_that_it_embeds),
 		cmocka_unit_test(embedded_file_of_another_costs_only_itself),

@@ -199,7 +199,7 @@ static void detail_of_a_mapping_is_what_all_its_locations_have(void **state)
 	struct profile *profile = new_profile();
 	const struct profile_function full = {.name = "f", .system_name = "f", .file = "f.c"};
 	const struct profile_function no_file = {.name = "g", .system_name = "g"};
-	const struct profile_function stand_in = {.name = "lib+0x12"};
+	const struct profile_function stand_in = {.name = "[stripped lib+0x12]"};
 	struct profile_line lines[2] = {{.line = 3}, {.line = 4}};
 	uint32_t ids[4], location, function;
 	struct profile_mapping_view view;
@@ -285,14 +285,15 @@ static void order_depends_on_content_alone(void **state)
 	describe(profile, &text);
 	describe(reversed, &reversed_text);
 	assert_string_equal(buf_cstr(&text), buf_cstr(&reversed_text));
-	assert_string_equal(buf_cstr(&text), "[truncated: no frame pointer] libstripped.so.1+0x12 comm=other pid=7 3\n"
-					     "main comm=program pid=100 5\n"
-					     "main a;b\xef\xbf\xbd"
-					     "c comm=od;d \xef\xbf\xbd pid=8 2\n"
-					     "main fill asm_exc_page_fault clear_page_erms comm=program pid=100 7\n"
-					     "main work at comm=program pid=100 30\n"
-					     "main work at comm=program pid=101 12\n"
-					     "ret_from_fork nft_do_chain comm=kworker/0:1 pid=9 1\n");
+	assert_string_equal(buf_cstr(&text),
+			    "[truncated: no frame pointer] [stripped libstripped.so.1+0x12] comm=other pid=7 3\n"
+			    "main comm=program pid=100 5\n"
+			    "main a;b\xef\xbf\xbd"
+			    "c comm=od;d \xef\xbf\xbd pid=8 2\n"
+			    "main fill asm_exc_page_fault clear_page_erms comm=program pid=100 7\n"
+			    "main work at comm=program pid=100 30\n"
+			    "main work at comm=program pid=101 12\n"
+			    "ret_from_fork nft_do_chain comm=kworker/0:1 pid=9 1\n");
 	buf_release(&text);
 	buf_release(&reversed_text);
 	profile_free(profile);

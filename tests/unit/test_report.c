@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/counters.h"
+#include "base/unnamed.h"
 #include "cli/report.h"
 #include "oom.h"
 #include "readme.h"
@@ -576,6 +577,22 @@ static void assert_has_row(const char *text, const char *name, const char *help)
 	assert_contains(text, row);
 }
 
+static const char *example_module(enum unnamed why)
+{
+	switch (why) {
+	case UNNAMED_MEMORY_FILE:
+		return "memfd:name";
+	case UNNAMED_ANONYMOUS:
+		return "[anon]";
+	case UNNAMED_VDSO:
+		return "[vdso]";
+	case UNNAMED_KERNEL:
+		return "[kernel]";
+	default:
+		return "libfoo.so";
+	}
+}
+
 static void readme_explains_each_loss_end_and_counter(void **state)
 {
 	char *text = readme(__FILE__);
@@ -588,6 +605,13 @@ static void readme_explains_each_loss_end_and_counter(void **state)
 	assert_has_row(text, #name, is_complete ? "complete | " help : "truncated | " help);
 #include "wire/unwind_end.def"
 #undef UNWIND_END
+	for (enum unnamed why = 0; why < UNNAMED_COUNT; why++) {
+		char spelled[64], row[256];
+
+		unnamed_spell(why, example_module(why), 0x1234, spelled, sizeof(spelled));
+		snprintf(row, sizeof(row), "| `%s` | %s |\n", spelled, unnamed_text(why));
+		assert_contains(text, row);
+	}
 	for (enum counter counter = 0; counter < COUNTER_COUNT; counter++)
 		assert_has_row(text, counter_name(counter), counter_help(counter));
 	free(text);
