@@ -51,9 +51,12 @@ struct record_options {
 
 struct symbols_options {
 	bool unwind;
+	bool addresses; /* each before its functions */
 	bool json;
-	char *const *files; /* at least one */
+	char *const *files; /* at least one; exactly one where there are texts of addresses */
 	size_t n_files;
+	char *const *texts; /* addresses to name, or "-": they are on stdin */
+	size_t n_texts;
 };
 
 enum options_command { OPTIONS_RECORD, OPTIONS_SYMBOLS, OPTIONS_EXIT };

@@ -5,8 +5,9 @@
  *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_KERNEL_SYMBOLS, OUTPUT_PREPARE, OUTPUT_WRITE
  *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED + file, KERNEL_SYMBOLS + file,
  *                            OUTPUT_PREPARED, OUTPUT_WRITTEN
- *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, MAKE_TABLE, BATCH + memfd
- *    resolver -> collector   PARSING, PARSED, TABLE + memfd, OUTPUT + memfd, SUMMARY + memfd, BATCH_DONE
+ *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, MAKE_TABLE, BATCH + memfd, NAME_ADDRESSES + memfd
+ *    resolver -> collector   PARSING, PARSED, TABLE + memfd, OUTPUT + memfd, SUMMARY + memfd, BATCH_DONE,
+ *                            ADDRESSES_NAMED + memfd
  *    both ways               START -> READY, PING -> PONG
  *
  * The collector is the hub: it keeps the descriptors that the opener found until the run ends, so that a resolver that
@@ -47,6 +48,8 @@ enum message_type {
 	MESSAGE_BATCH_DONE,
 	MESSAGE_MAKE_TABLE,
 	MESSAGE_TABLE,
+	MESSAGE_NAME_ADDRESSES,
+	MESSAGE_ADDRESSES_NAMED,
 	MESSAGE_TYPE_COUNT
 };
 
@@ -272,6 +275,18 @@ struct message_table {
 	uint32_t is_whole; /* of the file, not of a window */
 	uint32_t n_gaps;
 	struct message_gap gaps[MESSAGE_MAX_GAPS]; /* the largest first */
+};
+
+/* NAME_ADDRESSES: what these addresses (elf_va) of the object are called, with the memfd of ipc/named_addresses.h. */
+struct message_name_addresses {
+	uint32_t object;
+	uint32_t pad;
+};
+
+/* With the memfd of the names when err is 0. */
+struct message_addresses_named {
+	uint32_t object;
+	int32_t err; /* why the object has no names at all */
 };
 
 /* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor

@@ -68,6 +68,8 @@ size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id,
  * Without one it is spelled as base/unnamed.h says. */
 void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_off, int is_return,
 		       struct object_name *ret);
+/* The same for an address in the file's own space; unnamed when the file could not be read. */
+void object_cache_name_va(struct object_cache *cache, uint32_t id, uint64_t elf_va, struct object_name *ret);
 /* Lower-case hex of the file's own build id once it is known to be the mapped one, else of the mapping's; "" when
  * unknown. Valid until the next call. */
 const char *object_cache_build_id(const struct object_cache *cache, uint32_t id);

@@ -137,7 +137,9 @@ static const struct option_row symbols_rows[] = {
 	  SYMBOLS_TARGET(unwind), 0, 0, NULL, GROUP_WHAT, NULL,
 	  "Where the rules come from, the size of the table that they become, and the largest parts of the code that "
 	  "have none." },
-	{ 0, "json", NULL, "a JSON object for each FILE, one a line", OPTION_FLAG,
+	{ 'a', "addresses", NULL, "each ADDRESS before its functions", OPTION_FLAG,
+	  SYMBOLS_TARGET(addresses), 0, 0, NULL, GROUP_WHAT, NULL, NULL },
+	{ 0, "json", NULL, "a JSON object for each FILE or ADDRESS, one a line", OPTION_FLAG,
 	  SYMBOLS_TARGET(json), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'h', "help", NULL, "print this page", OPTION_PAGE,
 	  OPTIONS_PAGE_HELP, 0, 0, NULL, GROUP_OTHER, NULL, NULL },
@@ -159,6 +161,7 @@ struct command {
 static const struct command commands[] = {
 	[OPTIONS_RECORD] = {.name = "record",
 			    .usage = "Usage: hostprof [record] [OPTIONS] [-- COMMAND ...]\n"
+				     "       hostprof symbols FILE ADDRESS ...\n"
 				     "       hostprof symbols --unwind FILE ...\n"
 				     "Profile the whole host, or a part of it, into pprof files and a flame graph.\n",
 			    .group_titles = {[GROUP_TIME] = "How long and how often",
@@ -169,8 +172,11 @@ static const struct command commands[] = {
 			    .n_rows = N_ROWS(record_rows)},
 	[OPTIONS_SYMBOLS] =
 		{.name = "symbols",
-		 .usage = "Usage: hostprof symbols --unwind [--json] FILE ...\n"
-			  "Show what a program or library tells a profiler. Needs no rights but to read it.\n",
+		 .usage = "Usage: hostprof symbols [-a] [--json] FILE ADDRESS ...\n"
+			  "       hostprof symbols --unwind [--json] FILE ...\n"
+			  "Show what a program or library tells a profiler. Needs no rights but to read it.\n"
+			  "An ADDRESS is hexadecimal; - reads them from stdin. Named as by addr2line -fiC:\n"
+			  "a line with the function, one with file and line; inlined calls first.\n",
 		 .group_titles = {[GROUP_WHAT] = "What to show", [GROUP_OTHER] = "Other"},
 		 .rows = symbols_rows,
 		 .n_rows = N_ROWS(symbols_rows)},
@@ -545,9 +551,18 @@ static int read_letters(struct parser *parser, char *letters)
 
 static int check_symbols(struct parser *parser)
 {
-	if (!parser->symbols->unwind)
-		return usage_error(parser, "say what to show: --unwind (names come with a later version)");
-	return parser->symbols->n_files ? 0 : usage_error(parser, "no FILE to show");
+	struct symbols_options *symbols = parser->symbols;
+
+	if (!symbols->n_files)
+		return usage_error(parser, "no FILE to show");
+	if (symbols->unwind)
+		return 0;
+	symbols->texts = symbols->files + 1;
+	symbols->n_texts = symbols->n_files - 1;
+	symbols->n_files = 1;
+	return symbols->n_texts ? 0
+				: usage_error(parser, "say what to show of '%s': an ADDRESS, or --unwind",
+					      quote(symbols->files[0]).text);
 }
 
 /* What no single row can tell: options that need or exclude each other. */
@@ -820,6 +835,8 @@ static const char man_head[] =
 	".SH SYNOPSIS\n"
 	"\\fBhostprof\\fR [\\fBrecord\\fR] [\\fIOPTIONS\\fR] [\\fB\\-\\-\\fR \\fICOMMAND\\fR ...]\n"
 	".br\n"
+	"\\fBhostprof symbols\\fR [\\fB\\-a\\fR] [\\fB\\-\\-json\\fR] \\fIFILE ADDRESS\\fR ...\n"
+	".br\n"
 	"\\fBhostprof symbols \\-\\-unwind\\fR [\\fB\\-\\-json\\fR] \\fIFILE\\fR ...\n"
 	".SH DESCRIPTION\n"
 	"Samples the stacks of all processes on all CPUs, kernel and user, gives the frames their names, prints where "
@@ -842,7 +859,13 @@ static const char man_symbols[] =
 	".SH \"HOSTPROF SYMBOLS\"\n"
 	"Shows what a program or library tells a profiler. It needs no rights but to read the\n"
 	".IR FILE ,\n"
-	"which is parsed by a process that can do nothing else.\n";
+	"which is parsed by a process that can do nothing else.\n"
+	".PP\n"
+	"For each\n"
+	".I ADDRESS\n"
+	"(hexadecimal, in the file's own address space; \\- reads them from the standard input) it prints what\n"
+	".B addr2line \\-fiC\n"
+	"prints: two lines for each function, its name, then file and line; what was inlined comes first.\n";
 
 static const char man_tail[] =
 	".SH EXIT STATUS\n"

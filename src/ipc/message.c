@@ -54,6 +54,8 @@ union fixed_part {
 	struct message_batch_done batch_done;
 	struct message_make_table make_table;
 	struct message_table table;
+	struct message_name_addresses name_addresses;
+	struct message_addresses_named addresses_named;
 };
 
 struct layout {
@@ -187,6 +189,16 @@ static bool table_needs_fd(const union fixed_part *part)
 	return !part->table.err && !part->table.same_as;
 }
 
+static bool addresses_named_is_right(const union fixed_part *part)
+{
+	return is_err(part->addresses_named.err);
+}
+
+static bool addresses_named_needs_fd(const union fixed_part *part)
+{
+	return !part->addresses_named.err;
+}
+
 #define WITH_TEXT(rule, type, field) .text_rule = (rule), .length_at = offsetof(type, field)
 
 static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
@@ -263,6 +275,14 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 			   .fd_rule = FD_AS_CONTENT_SAYS,
 			   .is_right = table_is_right,
 			   .needs_fd = table_needs_fd},
+	[MESSAGE_NAME_ADDRESSES] = {.name = "NAME_ADDRESSES",
+				    .fixed = sizeof(struct message_name_addresses),
+				    .fd_rule = FD_REQUIRED},
+	[MESSAGE_ADDRESSES_NAMED] = {.name = "ADDRESSES_NAMED",
+				     .fixed = sizeof(struct message_addresses_named),
+				     .fd_rule = FD_AS_CONTENT_SAYS,
+				     .is_right = addresses_named_is_right,
+				     .needs_fd = addresses_named_needs_fd},
 };
 
 bool message_name_is_safe(const char *name, size_t len)

@@ -627,6 +627,40 @@ static void name_unnamed(struct object_name *name, enum unnamed why, const char 
 		(struct object_line){.name = keep_text(name, text), .system_name = "", .file = ""};
 }
 
+/* true: the address, which is ret->elf_va, has a name. */
+static bool name_address(struct object_cache *cache, const struct image *image, struct object_name *ret)
+{
+	if (!image->names || file_names_find(image->names, ret->elf_va, &cache->place))
+		return false;
+	name_place(ret, &cache->place);
+	return true;
+}
+
+static void name_init(struct object_name *name)
+{
+	name->elf_va = name->symbol_va = 0;
+	name->is_named = 0;
+	name->n_lines = name->text_bytes = 0;
+}
+
+static void name_unknown(const struct object *object, uint64_t offset, struct object_name *name)
+{
+	if (object)
+		name_unnamed(name, why_object_unnamed(object), object->module, offset);
+	else
+		name_unnamed(name, UNNAMED_ANONYMOUS, "[unknown]", offset);
+}
+
+void object_cache_name_va(struct object_cache *cache, uint32_t id, uint64_t elf_va, struct object_name *ret)
+{
+	const struct object *object = find_object(cache, id);
+
+	name_init(ret);
+	ret->elf_va = elf_va;
+	if (!object || !object->image || !name_address(cache, object->image, ret))
+		name_unknown(object, elf_va, ret);
+}
+
 void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_off, int is_return,
 		       struct object_name *ret)
 {
@@ -634,20 +668,13 @@ void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_of
 	const struct image *image = object ? object->image : NULL;
 	uint64_t offset = file_off - (is_return && file_off);
 
-	ret->elf_va = ret->symbol_va = 0;
-	ret->is_named = 0;
-	ret->n_lines = ret->text_bytes = 0;
+	name_init(ret);
 	if (image && !elf_file_offset_to_va(image->file, offset, &ret->elf_va)) {
 		offset = ret->elf_va;
-		if (image->names && !file_names_find(image->names, ret->elf_va, &cache->place)) {
-			name_place(ret, &cache->place);
+		if (name_address(cache, image, ret))
 			return;
-		}
 	}
-	if (object)
-		name_unnamed(ret, why_object_unnamed(object), object->module, offset);
-	else
-		name_unnamed(ret, UNNAMED_ANONYMOUS, "[unknown]", offset);
+	name_unknown(object, offset, ret);
 }
 
 const char *object_cache_build_id(const struct object_cache *cache, uint32_t id)

@@ -21,6 +21,7 @@
 #include "ipc/confine.h"
 #include "ipc/message.h"
 #include "ipc/memfd.h"
+#include "ipc/named_addresses.h"
 #include "ipc/summary.h"
 #include "ipc/usage.h"
 #include "resolver/builder.h"
@@ -31,6 +32,7 @@
 #define MODULE "resolver"
 #define USAGE_INTERVAL_NS (100 * NSEC_PER_MSEC)
 #define NEXT_TABLE_MS 5
+#define MAX_NAMES_BYTES (256u << 20) /* of an answer to `hostprof symbols` */
 
 struct resolver {
 	struct channel *channel;
@@ -294,6 +296,51 @@ static int on_batch(struct resolver *resolver, const struct message *message)
 	return channel_send(resolver->channel, MESSAGE_BATCH_DONE, message->id, &done, sizeof(done), -1);
 }
 
+/* The names of these addresses as a sealed memfd. */
+static int name_addresses(struct object_cache *cache, uint32_t id, const uint64_t *addresses, size_t n, int *ret_fd)
+{
+	auto_free struct object_name *name = malloc(sizeof(*name));
+	struct buf answer;
+	int err;
+
+	if (!name)
+		return -ENOMEM;
+	buf_init(&answer, MAX_NAMES_BYTES);
+	for (size_t i = 0; i < n; i++) {
+		object_cache_name_va(cache, id, addresses[i], name);
+		named_addresses_put(&answer, name->is_named ? (uint32_t)name->n_lines : 0);
+		for (size_t j = 0; name->is_named && j < name->n_lines; j++) {
+			const struct object_line *line = &name->lines[j];
+
+			named_addresses_put_line(&answer, &(struct named_line){.name = line->name,
+									       .system_name = line->system_name,
+									       .file = line->file,
+									       .line = line->line});
+		}
+	}
+	err = answer.err ? answer.err : memfd_from_bytes("names", answer.data, answer.len, ret_fd);
+	buf_release(&answer);
+	return err;
+}
+
+static int on_name_addresses(struct resolver *resolver, const struct message *message)
+{
+	const struct message_name_addresses *request = message->payload;
+	struct message_addresses_named reply = {.object = request->object};
+	uint64_t *addresses, symbols, index_bytes;
+	auto_close int fd = -1;
+	size_t n;
+	int err = addresses_read(message->fd, &addresses, &n);
+
+	if (err)
+		return err;
+	reply.err = object_cache_parse(resolver->cache, request->object, &symbols, &index_bytes);
+	if (!reply.err)
+		reply.err = name_addresses(resolver->cache, request->object, addresses, n, &fd);
+	free(addresses);
+	return channel_send(resolver->channel, MESSAGE_ADDRESSES_NAMED, message->id, &reply, sizeof(reply), fd);
+}
+
 static int dispatch(struct resolver *resolver, struct message *message)
 {
 	struct message_pong pong = {0};
@@ -312,6 +359,8 @@ static int dispatch(struct resolver *resolver, struct message *message)
 		return on_make_table(resolver, message);
 	case MESSAGE_BATCH:
 		return on_batch(resolver, message);
+	case MESSAGE_NAME_ADDRESSES:
+		return on_name_addresses(resolver, message);
 	default:
 		return -EBADMSG;
 	}

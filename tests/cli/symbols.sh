@@ -93,6 +93,59 @@ else
 		"$HOSTPROF" symbols --unwind --json known.so
 fi
 
+# Names, beside addr2line: two lines a function, what was inlined first. The compiler has no say in it: each address of
+# the code is asked for.
+cat >inlined.c <<'EOF'
+volatile int sink;
+static inline __attribute__((always_inline)) void inner(int i)
+{
+	sink += i;
+}
+static inline __attribute__((always_inline)) void middle(int i)
+{
+	inner(i);
+	sink++;
+}
+__attribute__((noinline)) void outer(int i)
+{
+	middle(i);
+	inner(2 * i);
+}
+int main(void)
+{
+	outer(1);
+	return 0;
+}
+EOF
+"${CC:-gcc}" -g -O1 -o inlined inlined.c
+nm inlined | awk '$3 == "outer" || $3 == "main" { print $1 }' >starts
+while read -r start; do
+	for ((i = 0; i < 8; i++)); do
+		printf '0x%x\n' $((16#$start + i))
+	done
+done <starts >addresses
+addr2line -fiCa -e inlined <addresses | sed 's/ (discriminator [0-9]*)//' >named.expected
+"$HOSTPROF" symbols -a inlined - <addresses >named.out
+judge addresses_are_named_as_addr2line_does diff -u named.expected named.out
+judge inlined_calls_are_among_them grep -qx middle named.out
+mapfile -t words <addresses
+"$HOSTPROF" symbols -a inlined "${words[@]}" >named.out
+judge addresses_may_be_arguments diff -u named.expected named.out
+"$HOSTPROF" symbols --json inlined "$(head -n 1 starts)" >named.json
+judge addresses_have_json jq -e '.path == "inlined" and (.frames | length) >= 1 and
+	(.frames[-1] | .function | IN("outer", "main")) and (.frames[-1].line > 0)' named.json
+judge what_has_no_name_is_two_question_marks test "$("$HOSTPROF" symbols inlined 0 | tr '\n' ' ')" = '?? ??:0 '
+# Longer than one question to the resolver, over a pipe.
+yes "$(head -n 1 starts)" | head -n 70000 | "$HOSTPROF" symbols -a inlined - | grep -c ^0x >n
+judge many_addresses_are_all_answered test "$(cat n)" -eq 70000
+printf '%s\n' "$(head -n 1 starts)" 'zz' | "$HOSTPROF" symbols inlined - >named.out 2>named.err
+judge a_word_that_is_no_address_fails test $? -eq 1
+judge it_is_told grep -qx "hostprof: inlined: 'zz' is no address: hexadecimal digits, 0x before them or not" named.err
+judge what_stands_before_it_is_shown test -s named.out
+"$HOSTPROF" symbols broken 10 >named.out 2>named.err
+judge names_of_no_elf_file_fail test $? -eq 1 -a ! -s named.out
+judge and_say_why grep -qx 'hostprof: broken: no ELF file of a 64-bit little-endian machine' named.err
+
 if [ -e /dev/full ]; then
 	"$HOSTPROF" symbols --unwind known.so >/dev/full 2>full.err
 	judge a_full_disk_is_a_failure test $? -eq 1

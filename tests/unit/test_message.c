@@ -56,6 +56,8 @@ static void every_type_has_a_name_and_a_layout(void **state)
 		{MESSAGE_BATCH_DONE, sizeof(struct message_batch_done), false},
 		{MESSAGE_MAKE_TABLE, sizeof(struct message_make_table), false},
 		{MESSAGE_TABLE, sizeof(struct message_table), true},
+		{MESSAGE_NAME_ADDRESSES, sizeof(struct message_name_addresses), true},
+		{MESSAGE_ADDRESSES_NAMED, sizeof(struct message_addresses_named), true},
 	};
 
 	(void)state;

@@ -329,14 +329,31 @@ static void symbols_takes_files_between_and_behind_its_options(void **state)
 	assert_string_equal(parsed.symbols.files[0], "--unwind");
 }
 
+static void symbols_takes_addresses_behind_the_file(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("symbols", "a", "0x12", "-a", "34"), 0);
+	assert_false(parsed.symbols.unwind);
+	assert_true(parsed.symbols.addresses);
+	assert_int_equal(parsed.symbols.n_files, 1);
+	assert_string_equal(parsed.symbols.files[0], "a");
+	assert_int_equal(parsed.symbols.n_texts, 2);
+	assert_string_equal(parsed.symbols.texts[0], "0x12");
+	assert_string_equal(parsed.symbols.texts[1], "34");
+	assert_int_equal(parse("symbols", "a", "-"), 0);
+	assert_int_equal(parsed.symbols.n_texts, 1);
+	assert_int_equal(parse("symbols", "a", "b", "--unwind"), 0);
+	assert_int_equal(parsed.symbols.n_texts, 0);
+}
+
 static void wrong_usage_of_symbols_points_to_its_own_help(void **state)
 {
 	static const struct {
 		const char *words[6];
 		const char *error; /* between "hostprof: " and "; see hostprof symbols --help" */
 	} cases[] = {
-		{{"symbols"}, "say what to show: --unwind (names come with a later version)"},
-		{{"symbols", "a"}, "say what to show: --unwind (names come with a later version)"},
+		{{"symbols"}, "no FILE to show"},
+		{{"symbols", "a"}, "say what to show of 'a': an ADDRESS, or --unwind"},
 		{{"symbols", "--unwind"}, "no FILE to show"},
 		{{"symbols", "--unwind", "--"}, "no FILE to show"},
 		{{"symbols", "--unwind=a"}, "--unwind takes no argument"},
@@ -581,7 +598,7 @@ static void man_page_has_each_option_of_the_help(void **state)
 	(void)state;
 	assert_memory_equal(man, ".TH HOSTPROF 1 ", 15);
 	assert_int_equal(options_in(help, man), 24);
-	assert_int_equal(options_in(symbols, man), 3);
+	assert_int_equal(options_in(symbols, man), 4);
 	free(help);
 	free(symbols);
 	free(man);
@@ -632,6 +649,7 @@ int main(void)
 		cmocka_unit_test_teardown(more_outputs_than_fit_are_refused, release),
 		cmocka_unit_test_teardown(everything_behind_two_dashes_is_the_command, release),
 		cmocka_unit_test_teardown(symbols_takes_files_between_and_behind_its_options, release),
+		cmocka_unit_test_teardown(symbols_takes_addresses_behind_the_file, release),
 		cmocka_unit_test_teardown(wrong_usage_of_symbols_points_to_its_own_help, release),
 		cmocka_unit_test_teardown(pages_are_asked_for_in_place_of_a_run, release),
 		cmocka_unit_test_teardown(wrong_usage_is_told_with_option_and_range, release),
