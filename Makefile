@@ -192,8 +192,8 @@ check-sanitized: $(UNIT) $(REPLAY)
 	$(Q)$(TEST_ENV) $(RUN) --floor $(ASAN_FLOOR) $(UNIT) $(REPLAY)
 
 # Programs that survive the failure of any one allocation.
-OOM_UNITS := buf cfi code_scan demangle dwarf elf_file extents file_names file_pages go_rows gopclntab intern io ksyms map mapping_set \
-	object_cache object_file options output procfs progress record_dictionary report row_store rule_dictionary stack_store \
+OOM_UNITS := buf cfi code_ranges code_scan demangle dwarf elf_file extents file_names file_pages go_rows gopclntab intern io jitdump ksyms map mapping_set \
+	object_cache object_file options output perf_map procfs progress record_dictionary report row_store rule_dictionary stack_store \
 	symtab table_build table_writer text unpack unwind_report vdso vec
 check-oom: $(OOM_UNITS:%=$(B)/tests/unit/test_%) ## unit tests with the Nth allocation failing, for every N
 	$(Q)$(RUN) --timeout 1800 tests/check-oom.sh
