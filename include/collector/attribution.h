@@ -21,6 +21,7 @@
 #include "wire/sample.h"
 
 struct attribution;
+struct jit_code;
 struct unwinding;
 
 /* Copies of stacks that wait for tables, all together; those that come on top keep only their registers. */
@@ -30,7 +31,8 @@ struct attribution_options {
 	struct registry *registry; /* all borrowed */
 	struct object_table *objects;
 	struct stack_store *store;
-	size_t copy_bytes; /* 0: ATTRIBUTION_COPY_BYTES */
+	struct jit_code *jit; /* NULL: generated code has no objects */
+	size_t copy_bytes;    /* 0: ATTRIBUTION_COPY_BYTES */
 	/* First sample in an object that is OBJECT_UNSEEN. */
 	void (*want_object)(void *ctx, struct object *object, struct process *process, const struct mapping *mapping);
 	/* A process whose older mappings are missing; called once a process. */

@@ -10,6 +10,8 @@
 #include "collector/stack_store.h"
 #include "ipc/batch.h"
 
+struct jit_code;
+
 struct batch_text {
 	const char *key, *value;
 };
@@ -23,6 +25,7 @@ struct batch_destination {
 struct batch_ingredients {
 	const struct stack_store *store;
 	struct object_table *objects; /* batch_index of its objects is overwritten, as that of the processes */
+	const struct jit_code *jit;   /* NULL: there is no generated code */
 	struct batch_info info;
 	const struct batch_text *labels, *comments;
 	size_t n_labels, n_comments;

@@ -29,7 +29,9 @@ struct object {
 	uint32_t strikes; /* resolvers that died while parsing it */
 	uint64_t file_dev, file_ino, file_size;
 	int64_t file_mtime_ns;
-	uint32_t batch_index; /* scratch of the batch writer */
+	struct process *process; /* OBJECT_JIT, OBJECT_PERF_MAP: whose it is, as long as the registry */
+	uint64_t base;		 /* OBJECT_JIT: address of offset 0 */
+	uint32_t batch_index;	 /* scratch of the batch writer */
 };
 
 struct object_identity {
@@ -44,8 +46,13 @@ struct object_table;
 int object_table_new(size_t max_objects, struct object_table **ret);
 void object_table_free(struct object_table *table); /* closes descriptors */
 /* Id of the identity, added when new; 0 when the table is full (counted as objects_failed). OBJECT_DELETED is set once
- * any mapping says so. The vDSO is one object for the machine; so is anonymous memory of one name. */
+ * any mapping says so. The vDSO is one object for the machine; so is anonymous memory of one name. A file whose name is
+ * that of a JITDUMP is one, and a memfd with the name of one that holds generated code is anonymous memory. */
 uint32_t object_table_add(struct object_table *table, const struct object_identity *identity);
+/* Id of a new object of one process, whatever others are called; 0 as above. */
+struct process;
+uint32_t object_table_add_own(struct object_table *table, enum object_kind kind, const char *path,
+			      struct process *process, uint64_t base);
 /* NULL for 0 or an id never given out. The pointer stays valid as long as the table. */
 struct object *object_table_get(struct object_table *table, uint32_t id);
 uint32_t object_table_count(const struct object_table *table);

@@ -35,6 +35,8 @@ void opener_link_free(struct opener_link *link);
 int opener_link_scan(struct opener_link *link, uint32_t tgid);
 int opener_link_hold_root(struct opener_link *link, uint32_t tgid, uint32_t mnt_ns);
 int opener_link_open(struct opener_link *link, const struct message_open_object *request, const char *path);
+/* Answered as opener_link_open(). */
+int opener_link_perf_map(struct opener_link *link, const struct message_open_perf_map *request);
 int opener_link_kernel_symbols(struct opener_link *link);
 int opener_link_prepare(struct opener_link *link, uint32_t output, enum output_place place, uint32_t flags,
 			const char *path);

@@ -48,6 +48,10 @@ struct process {
 	const char *cgroup;  /* path or NULL; valid until the process learns of another */
 	uint32_t executable; /* object id of the main executable: the first file mapped after exec, or what the scan
 				says */
+	uint32_t jitdump;    /* object id of the newest JITDUMP that it maps; 0: none */
+	/* The attribution's: */
+	uint32_t perf_map;			    /* object id, 0 before its first sample in generated code */
+	uint64_t perf_map_due_ns, perf_map_wait_ns; /* when one that is not there is looked for again */
 	struct mapping_set *mappings;
 	/* The unwinding's: under which key, and as of which version of the mappings, it was published; 0: not. */
 	uint64_t published_image, published_version, published_sharing;

@@ -23,7 +23,8 @@ struct batch_object {
 	uint32_t flags;
 	uint32_t path;	   /* string */
 	uint32_t build_id; /* string, lower-case hex, as known from the mapping */
-	uint32_t pad;
+	uint32_t process;  /* OBJECT_JIT: index of the process whose memory it is */
+	uint64_t base;	   /* OBJECT_JIT: address of offset 0 */
 };
 
 struct batch_process {
@@ -35,6 +36,7 @@ struct batch_process {
 	uint32_t cgroup;		  /* string: path, or "" */
 	uint32_t first_mapping, mappings; /* sorted by start; the main executable's object is `executable` */
 	uint32_t executable;		  /* index into objects, or BATCH_NONE */
+	uint32_t perf_map, jitdump;	  /* ids of MESSAGE_OBJECT; 0: none */
 };
 
 struct batch_mapping {
@@ -83,6 +85,7 @@ struct batch_pair {
 
 struct batch_info {
 	uint64_t start_wall_ns, duration_ns;
+	uint64_t end_mono_ns;	    /* what came later was not sampled; 0: unknown */
 	uint64_t period;	    /* of the first source: ns for the cpu clock, events otherwise */
 	uint32_t source;	    /* SAMPLE_SOURCE_* of the period */
 	uint32_t with_error_frames; /* show "[truncated: …]" frames */

@@ -2,7 +2,8 @@
 /* The messages between the collector and its children: fixed layouts, each checked whole before anyone looks inside.
  * Strings are byte runs behind the fixed part, without NUL; their lengths must add up to the message exactly.
  *
- *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_KERNEL_SYMBOLS, OUTPUT_PREPARE, OUTPUT_WRITE
+ *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_PERF_MAP, OPEN_KERNEL_SYMBOLS, OUTPUT_PREPARE,
+ *                            OUTPUT_WRITE
  *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED + file, KERNEL_SYMBOLS + file,
  *                            OUTPUT_PREPARED, OUTPUT_WRITTEN
  *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, MAKE_TABLE, BATCH + memfd, NAME_ADDRESSES + memfd
@@ -50,6 +51,7 @@ enum message_type {
 	MESSAGE_TABLE,
 	MESSAGE_NAME_ADDRESSES,
 	MESSAGE_ADDRESSES_NAMED,
+	MESSAGE_OPEN_PERF_MAP,
 	MESSAGE_TYPE_COUNT
 };
 
@@ -138,7 +140,17 @@ struct message_open_object {
 	struct message_candidate candidate[OPEN_CANDIDATES];
 };
 
-/* With the descriptor when err is 0. */
+/* OPEN_PERF_MAP: the file in which this process says what its generated code is called. */
+struct message_open_perf_map {
+	uint32_t object;
+	uint32_t mnt_ns;
+	uint64_t start_boottime_ns; /* 0: unknown */
+	uint32_t tgid, inner_tgid;  /* inner: in its own pid namespace */
+	uint32_t uid;
+	uint32_t pad;
+};
+
+/* Of OPEN_OBJECT and OPEN_PERF_MAP, with the descriptor when err is 0. */
 struct message_object_opened {
 	uint32_t object;
 	int32_t err;
@@ -178,7 +190,17 @@ struct message_output_write {
 	uint32_t name_len;
 };
 
-enum object_kind { OBJECT_FILE, OBJECT_VDSO, OBJECT_ANONYMOUS };
+/* OBJECT_JIT: the executable anonymous memory of one process. OBJECT_PERF_MAP and OBJECT_JITDUMP: files in which a
+ * runtime says what it has put there. */
+enum object_kind {
+	OBJECT_FILE,
+	OBJECT_VDSO,
+	OBJECT_ANONYMOUS,
+	OBJECT_JIT,
+	OBJECT_PERF_MAP,
+	OBJECT_JITDUMP,
+	OBJECT_KIND_COUNT
+};
 #define OBJECT_QUARANTINED 1u /* made a resolver fail: do not parse */
 #define OBJECT_DELETED 2u
 

@@ -7,6 +7,7 @@
 #include "ipc/batch.h"
 #include "ipc/summary.h"
 
+struct jit_names;
 struct object_cache;
 struct ksyms;
 
@@ -21,6 +22,7 @@ struct builder_sink {
 	void *ctx;
 };
 
-/* Makes all outputs but the first `skip`. ksyms may be NULL: "[kernel restricted]" frames. */
-int builder_run(const struct batch *batch, struct object_cache *cache, const struct ksyms *ksyms, uint32_t skip,
-		const struct builder_sink *sink, struct summary *summary, struct builder_result *ret);
+/* Makes all outputs but the first `skip`. jit may be NULL: generated code has no names; ksyms may be NULL: "[kernel
+ * restricted]" frames. */
+int builder_run(const struct batch *batch, struct object_cache *cache, struct jit_names *jit, const struct ksyms *ksyms,
+		uint32_t skip, const struct builder_sink *sink, struct summary *summary, struct builder_result *ret);

@@ -9,6 +9,7 @@
 #include "ipc/batch.h"
 
 struct frame_names;
+struct jit_names;
 struct object_cache;
 struct ksyms;
 
@@ -27,10 +28,10 @@ struct frame_name {
 	enum unnamed why; /* it is not */
 };
 
-/* Names all words of all stacks. ksyms NULL: kernel frames become "[kernel restricted]". The word of a 32-bit process'
- * stack becomes "[32-bit]". Borrows the batch. */
-int frame_names_new(const struct batch *batch, struct object_cache *cache, const struct ksyms *ksyms,
-		    struct frame_names **ret);
+/* Names all words of all stacks. jit NULL: generated code has no names. ksyms NULL: kernel frames become "[kernel
+ * restricted]". The word of a 32-bit process' stack becomes "[32-bit]". Borrows the batch. */
+int frame_names_new(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
+		    const struct ksyms *ksyms, struct frame_names **ret);
 void frame_names_free(struct frame_names *names);
 
 /* The dense number of word `index` of a stack. */

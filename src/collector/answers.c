@@ -46,11 +46,45 @@ static void on_scanned(void *ctx, uint32_t tgid)
 	attribution_scan_done(collector->attribution, tgid, collector_now());
 }
 
+/* Opened again, it may be the same. What was open and is not to be had any more is good still. */
+static void on_perf_map(struct collector *collector, struct object *object, const struct message_object_opened *opened,
+			int fd)
+{
+	bool was_open = object->fd >= 0;
+	bool is_same = was_open && object->file_dev == opened->dev && object->file_ino == opened->ino;
+
+	if (opened->err) {
+		object->state = was_open ? OBJECT_OPEN : OBJECT_FAILED;
+		object->err = was_open ? 0 : opened->err;
+		log_write(LOG_DEBUG, COLLECTOR_MODULE, "no perf map of %u: %s", object->process->tgid,
+			  err_name(opened->err));
+		return;
+	}
+	object->state = OBJECT_OPEN;
+	object->err = 0;
+	if (is_same) {
+		cleanup_close(&fd);
+		return;
+	}
+	cleanup_close(&object->fd);
+	object->fd = fd;
+	object->file_dev = opened->dev;
+	object->file_ino = opened->ino;
+	object->file_size = opened->size;
+	object->file_mtime_ns = opened->mtime_ns;
+	count(COUNTER_perf_maps_opened);
+	resolver_link_object(collector->resolver, object);
+}
+
 static void on_object(void *ctx, const struct message_object_opened *opened, int fd)
 {
 	struct collector *collector = ctx;
 	struct object *object = object_table_get(collector->objects, opened->object);
 
+	if (object && object->kind == OBJECT_PERF_MAP) {
+		on_perf_map(collector, object, opened, fd);
+		return;
+	}
 	if (!object || object->fd >= 0) {
 		cleanup_close(&fd);
 		return;
@@ -99,7 +133,7 @@ static void want_object(void *ctx, struct object *object, struct process *proces
 	struct collector *collector = ctx;
 	size_t n;
 
-	if (object->kind != OBJECT_FILE) { /* nothing to open */
+	if (object->kind != OBJECT_FILE && object->kind != OBJECT_JITDUMP) { /* nothing to open */
 		object->state = OBJECT_OPEN;
 		resolver_link_object(collector->resolver, object);
 		return;
@@ -122,6 +156,23 @@ static void want_object(void *ctx, struct object *object, struct process *proces
 		object->state = OBJECT_FAILED;
 		object->err = -ENOBUFS;
 		count(COUNTER_objects_failed);
+	}
+}
+
+static void want_perf_map(void *ctx, struct object *perf_map)
+{
+	const struct process *process = perf_map->process;
+	const struct message_open_perf_map request = {.object = perf_map->id,
+						      .mnt_ns = process->mnt_ns,
+						      .start_boottime_ns = process->start_boottime_ns,
+						      .tgid = process->tgid,
+						      .inner_tgid = process->inner_tgid,
+						      .uid = process->uid};
+	struct collector *collector = ctx;
+
+	if (!process->tgid || opener_link_perf_map(collector->opener, &request)) {
+		perf_map->state = perf_map->fd >= 0 ? OBJECT_OPEN : OBJECT_FAILED;
+		perf_map->err = -ENOBUFS;
 	}
 }
 
@@ -261,18 +312,22 @@ int collector_make_tables(struct collector *collector)
 						  .on_ksymbol = on_ksymbol,
 						  .on_records_lost = on_records_lost,
 						  .ctx = collector};
+	struct jit_code_options jit = {.want_perf_map = want_perf_map, .ctx = collector};
 	int err = object_table_new(FRAME_OBJECT_MAX, &collector->objects);
 
-	registry.objects = collector->objects;
+	registry.objects = jit.objects = collector->objects;
 	if (!err)
 		err = registry_new(&registry, &collector->registry);
 	if (!err)
 		err = stack_store_new(STORE_BYTES, &collector->store);
+	if (!err)
+		err = jit_code_new(&jit, &collector->jit);
 	if (err)
 		return err;
 	attribution.registry = collector->registry;
 	attribution.objects = collector->objects;
 	attribution.store = collector->store;
+	attribution.jit = collector->jit;
 	return attribution_new(&attribution, &collector->attribution);
 }
 

@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "collector/jit_code.h"
 #include "collector/mapping_set.h"
 #include "collector/record_dictionary.h"
 #include "collector/unwinding.h"
@@ -209,8 +210,28 @@ struct moment {
 	uint32_t lacking_slot; /* of a walk that has to wait */
 };
 
+/* Generated code: an offset in an object of the process alone. */
+static void locate_jit_frame(struct attribution *attribution, const struct moment *moment, uint64_t ip, int is_return,
+			     uint64_t *ret)
+{
+	struct process *process = moment->process;
+	uint32_t id = jit_code_object(attribution->options.jit, process, ip - (uint64_t)is_return, moment->now_ns);
+	const struct object *object = object_table_get(attribution->options.objects, id);
+	struct object *jitdump = object_table_get(attribution->options.objects, process->jitdump);
+	const struct mapping *mapping;
+
+	if (!object || ip - object->base > FRAME_OFFSET_MAX)
+		return;
+	*ret = frame_from_object(FRAME_FILE, id, ip - object->base, is_return);
+	if (!jitdump || jitdump->state != OBJECT_UNSEEN)
+		return;
+	mapping = process_find_object(process, jitdump->id);
+	if (mapping)
+		attribution->options.want_object(attribution->options.ctx, jitdump, process, mapping);
+}
+
 /* The word of one frame: an address in a file becomes the file and the offset in it. false: the address is in no
- * mapping. Anonymous code has no file: its address stays. */
+ * mapping. Code of which nobody says what it is keeps its address. */
 static bool locate_frame(struct attribution *attribution, const struct moment *moment, uint64_t word, uint64_t *ret)
 {
 	int is_return = frame_is_return(word);
@@ -222,6 +243,8 @@ static bool locate_frame(struct attribution *attribution, const struct moment *m
 		return false;
 	*ret = word;
 	object = object_table_get(attribution->options.objects, mapping->object);
+	if (object && attribution->options.jit && jit_code_is(object))
+		locate_jit_frame(attribution, moment, ip, is_return, ret);
 	if (!object || object->kind == OBJECT_ANONYMOUS)
 		return true;
 	if (object->state == OBJECT_UNSEEN)

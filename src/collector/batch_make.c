@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/vec.h"
+#include "collector/jit_code.h"
 #include "collector/registry.h"
 
 #define BATCH_MAX_SECTION (512u << 20)
@@ -42,6 +43,7 @@ static uint32_t add_object(struct making *making, uint32_t id)
 	}
 	entry.kind = object->kind;
 	entry.flags = object->flags;
+	entry.base = object->base;
 	entry.path = add_string(making, object->path);
 	entry.build_id = add_string(making, hex);
 	buf_append(&making->writer.objects, &entry, sizeof(entry));
@@ -91,6 +93,21 @@ static int number_processes(struct making *making)
 	return 0;
 }
 
+/* The mapping of generated code is one of its process' own object: from offset 0 on, base is the address. */
+static const struct object *object_of(const struct making *making, const struct process *process,
+				      const struct mapping *mapping, uint64_t *file_off)
+{
+	struct object *object = object_table_get(making->in->objects, mapping->object);
+
+	*file_off = mapping->file_off;
+	if (!object || !making->in->jit || !jit_code_is(object))
+		return object;
+	object = object_table_get(making->in->objects, jit_code_find(making->in->jit, process, mapping->start));
+	if (object)
+		*file_off = mapping->start - object->base;
+	return object;
+}
+
 /* Only mappings of objects that the batch names. */
 static uint32_t add_mappings(struct making *making, const struct process *process)
 {
@@ -99,9 +116,8 @@ static uint32_t add_mappings(struct making *making, const struct process *proces
 	const struct mapping *mappings = process_mappings(process, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct object *object = object_table_get(making->in->objects, mappings[i].object);
-		struct batch_mapping entry = {
-			.start = mappings[i].start, .limit = mappings[i].limit, .file_off = mappings[i].file_off};
+		struct batch_mapping entry = {.start = mappings[i].start, .limit = mappings[i].limit};
+		const struct object *object = object_of(making, process, &mappings[i], &entry.file_off);
 
 		if (!object || object->batch_index == BATCH_NONE)
 			continue;
@@ -124,6 +140,8 @@ static void add_process(struct making *making, const struct process *process)
 		.flags = process->is_kernel_thread ? PROCESS_KERNEL_THREAD : 0,
 		.executable = executable ? executable->batch_index : BATCH_NONE,
 		.first_mapping = making->n_mappings,
+		.perf_map = process->perf_map,
+		.jitdump = process->jitdump,
 	};
 
 	entry.comm = batch_writer_string(&making->writer, process->comm, sizeof(process->comm));
@@ -131,6 +149,23 @@ static void add_process(struct making *making, const struct process *process)
 	entry.mappings = add_mappings(making, process);
 	making->n_mappings += entry.mappings;
 	buf_append(&making->writer.processes, &entry, sizeof(entry));
+}
+
+/* Whose code an object is: known now that the processes have their numbers. */
+static int add_owners(struct making *making)
+{
+	struct batch_object *entries = (struct batch_object *)making->writer.objects.data;
+	int err = making->writer.objects.err;
+
+	for (uint32_t i = 0; i < making->n_objects && !err; i++) {
+		if (entries[i].kind != OBJECT_JIT)
+			continue;
+		entries[i].process = object_table_get(making->in->objects, entries[i].id)->process->batch_index;
+		/* A stack of which no sample is left: nobody asks for its names. */
+		if (entries[i].process == BATCH_NONE)
+			entries[i].kind = OBJECT_ANONYMOUS;
+	}
+	return err;
 }
 
 static void add_samples(struct making *making)
@@ -195,10 +230,17 @@ int batch_make(const struct batch_ingredients *ingredients, int *ret_fd)
 
 	batch_writer_init(&making.writer, BATCH_MAX_SECTION);
 	making.writer.info = ingredients->info;
-	for (uint32_t id = 1; id <= n_objects; id++)
-		object_table_get(ingredients->objects, id)->batch_index = BATCH_NONE;
+	for (uint32_t id = 1; id <= n_objects; id++) {
+		struct object *object = object_table_get(ingredients->objects, id);
+
+		object->batch_index = BATCH_NONE;
+		if (object->process)
+			object->process->batch_index = BATCH_NONE;
+	}
 	add_stacks(&making);
 	err = number_processes(&making);
+	if (!err)
+		err = add_owners(&making);
 	if (!err) {
 		vec_for_each (&making.processes, process)
 			add_process(&making, *process);

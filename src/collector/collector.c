@@ -214,6 +214,7 @@ static void stop_sampling(struct collector *collector)
 	if (collector->options->note)
 		collector->options->note(collector->options->ctx, "naming frames");
 	unwinding_hurry(collector->unwinding);
+	jit_code_look_again(collector->jit);
 	wait_for_files(collector);
 	attribution_flush(collector->attribution);
 	opener_link_give_up_objects(collector->opener, collector_now());
@@ -248,6 +249,7 @@ static void release(struct collector *collector)
 	unwinding_free(collector->unwinding);
 	sampler_free(collector->sampler);
 	stack_store_free(collector->store);
+	jit_code_free(collector->jit);
 	registry_free(collector->registry);
 	object_table_free(collector->objects);
 	vec_for_each (&collector->files, file)

@@ -12,6 +12,7 @@
 #include "collector/attribution.h"
 #include "collector/collector.h"
 #include "collector/command.h"
+#include "collector/jit_code.h"
 #include "collector/opener_link.h"
 #include "collector/resolver_link.h"
 #include "collector/unwinding.h"
@@ -37,6 +38,7 @@ struct collector {
 	struct object_table *objects;
 	struct registry *registry;
 	struct stack_store *store;
+	struct jit_code *jit;
 	struct attribution *attribution;
 	struct sideband *sideband;
 	struct sampler *sampler;

@@ -153,6 +153,7 @@ static int make_batch(struct collector *collector, const struct comments *commen
 	const struct batch_text labels[] = {{"host", host}};
 	struct batch_ingredients in = {.store = collector->store,
 				       .objects = collector->objects,
+				       .jit = collector->jit,
 				       .labels = labels,
 				       .n_labels = 1,
 				       .comments = comments->texts,
@@ -165,6 +166,7 @@ static int make_batch(struct collector *collector, const struct comments *commen
 	gethostname(host, sizeof(host) - 1);
 	in.info = (struct batch_info){.start_wall_ns = collector->start_wall_ns,
 				      .duration_ns = collector->stop_ns - collector->start_ns,
+				      .end_mono_ns = collector->stop_ns,
 				      .period = sampler_period(collector->sampler),
 				      .source = sampler_source(collector->sampler),
 				      .with_error_frames = options->with_error_frames};

@@ -98,12 +98,27 @@ static size_t path_len_undeleted(const char *path, bool *ret_is_deleted)
 	return *ret_is_deleted ? len - suffix : len;
 }
 
+/* ".../jit-1234.dump", which a runtime maps so that it is found (tools/perf/util/jitdump.c). */
+static bool is_jitdump(const char *path, size_t len)
+{
+	static const char suffix[] = ".dump";
+	const char *name = memrchr(path, '/', len);
+	size_t left = name ? len - (size_t)(name + 1 - path) : 0, digits;
+
+	if (left <= strlen("jit-") + strlen(suffix) || !starts_with(name + 1, "jit-"))
+		return false;
+	digits = strspn(name + 1 + strlen("jit-"), "0123456789");
+	return digits && digits == left - strlen("jit-") - strlen(suffix) &&
+	       !strncmp(name + 1 + strlen("jit-") + digits, suffix, strlen(suffix));
+}
+
 /* What perf and /proc call a mapping. A memfd is a file: no path leads to it, but map_files does, and its build id
  * says what it is; the same goes for a path that was too long for the kernel ("//toolong"). The others that look like
  * paths are shared memory of the kernel's own making. */
 static enum object_kind kind_of(const char *path, size_t len, bool is_deleted)
 {
-	static const char *const unlinked[] = {"/SYSV", "/anon_hugepage", "/[aio]"};
+	/* The last is memory that .NET maps twice, to write it here and run it there. */
+	static const char *const unlinked[] = {"/SYSV", "/anon_hugepage", "/[aio]", "/memfd:doublemapper"};
 
 	if (!strcmp(path, "[vdso]"))
 		return OBJECT_VDSO;
@@ -114,7 +129,7 @@ static enum object_kind kind_of(const char *path, size_t len, bool is_deleted)
 		if (starts_with(path, unlinked[i]))
 			return OBJECT_ANONYMOUS;
 	}
-	return OBJECT_FILE;
+	return is_jitdump(path, len) ? OBJECT_JITDUMP : OBJECT_FILE;
 }
 
 /* A new object behind the last one, not counted yet. */
@@ -175,7 +190,7 @@ uint32_t object_table_add(struct object_table *table, const struct object_identi
 	memset(&key, 0, sizeof(key));
 	if (intern_add(table->paths, path, len, &key.path))
 		goto fail;
-	if (kind == OBJECT_FILE) {
+	if (kind == OBJECT_FILE || kind == OBJECT_JITDUMP) {
 		key.mnt_ns = identity->mnt_ns;
 		key.dev = identity->dev;
 		key.ino = identity->ino;
@@ -195,6 +210,25 @@ uint32_t object_table_add(struct object_table *table, const struct object_identi
 fail:
 	count(COUNTER_objects_failed);
 	return 0;
+}
+
+uint32_t object_table_add_own(struct object_table *table, enum object_kind kind, const char *path,
+			      struct process *process, uint64_t base)
+{
+	uint32_t path_id;
+	struct object *object = table->count < table->max ? object_reserve(table) : NULL;
+
+	if (!object || intern_add_str(table->paths, path, &path_id)) {
+		count(COUNTER_objects_failed);
+		return 0;
+	}
+	*object = (struct object){.id = ++table->count,
+				  .kind = kind,
+				  .path = intern_str(table->paths, path_id),
+				  .process = process,
+				  .base = base,
+				  .fd = -1};
+	return object->id;
 }
 
 struct object *object_table_get(struct object_table *table, uint32_t id)

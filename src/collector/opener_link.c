@@ -164,6 +164,11 @@ int opener_link_open(struct opener_link *link, const struct message_open_object 
 	return ask(link, MESSAGE_OPEN_OBJECT, &message, sizeof(message), path, message.path_len, -1);
 }
 
+int opener_link_perf_map(struct opener_link *link, const struct message_open_perf_map *request)
+{
+	return ask(link, MESSAGE_OPEN_PERF_MAP, request, sizeof(*request), "", 0, -1);
+}
+
 int opener_link_kernel_symbols(struct opener_link *link)
 {
 	return ask(link, MESSAGE_OPEN_KERNEL_SYMBOLS, "", 0, "", 0, -1);
@@ -330,6 +335,10 @@ static void fail(struct opener_link *link, struct request *request, int err)
 		no_object.object = ((const struct message_open_object *)request->payload)->object;
 		link->events.object(link->events.ctx, &no_object, -1);
 		break;
+	case MESSAGE_OPEN_PERF_MAP:
+		no_object.object = ((const struct message_open_perf_map *)request->payload)->object;
+		link->events.object(link->events.ctx, &no_object, -1);
+		break;
 	case MESSAGE_OPEN_KERNEL_SYMBOLS:
 		link->events.kernel_symbols(link->events.ctx, &no_symbols, -1);
 		break;
@@ -364,13 +373,19 @@ static void resend(struct opener_link *link)
 	send_queue(link);
 }
 
+/* A file that some process has. */
+static bool is_of_object(const struct request *request)
+{
+	return request->type == MESSAGE_OPEN_OBJECT || request->type == MESSAGE_OPEN_PERF_MAP;
+}
+
 static void restart(struct opener_link *link, bool is_hung, uint64_t now_ns)
 {
 	enum worker_end end = worker_restart(&link->worker, is_hung, now_ns);
 	struct request oldest, *last;
 
 	if (link->queue.len && take_request(link, link->queue.items[0].id, &oldest)) {
-		bool is_object = oldest.type == MESSAGE_OPEN_OBJECT;
+		bool is_object = is_of_object(&oldest);
 
 		/* Once it may have been the opener's own trouble, so the object gets another try, behind all others. */
 		if (oldest.tries++ >= (end == WORKER_END_HUNG && is_object ? MAX_HUNG_TRIES : MAX_TRIES)) {
@@ -422,7 +437,7 @@ void opener_link_give_up_objects(struct opener_link *link, uint64_t now_ns)
 	bool had_any = false;
 
 	for (size_t i = 0; i < link->queue.len;) {
-		if (link->queue.items[i].type != MESSAGE_OPEN_OBJECT && link->queue.items[i].type != MESSAGE_SCAN) {
+		if (!is_of_object(&link->queue.items[i]) && link->queue.items[i].type != MESSAGE_SCAN) {
 			i++;
 			continue;
 		}

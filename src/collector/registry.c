@@ -86,6 +86,13 @@ static bool is_file(const struct registry *registry, uint32_t object)
 	return known && known->kind == OBJECT_FILE;
 }
 
+static bool is_jitdump(const struct registry *registry, uint32_t object)
+{
+	const struct object *known = object_table_get(registry->objects, object);
+
+	return known && known->kind == OBJECT_JITDUMP;
+}
+
 /* "libc.so.6", "ld-linux-x86-64.so.2", "ld-musl-x86_64.so.1" */
 static bool is_library_name(const char *path)
 {
@@ -131,7 +138,7 @@ static uint32_t object_in_namespace(void *ctx, uint32_t id)
 	const struct object *object = object_table_get(lesson->registry->objects, id);
 	uint32_t placed;
 
-	if (!object || object->kind != OBJECT_FILE || object->mnt_ns)
+	if (!object || (object->kind != OBJECT_FILE && object->kind != OBJECT_JITDUMP) || object->mnt_ns)
 		return id;
 	placed = object_table_add(lesson->registry->objects, &(struct object_identity){
 								     .path = object->path,
@@ -160,6 +167,7 @@ static void learn_mount_namespace(struct registry *registry, struct generation *
 	if (process->mappings)
 		mapping_set_replace_objects(process->mappings, object_in_namespace, &lesson);
 	process->executable = object_in_namespace(&lesson, process->executable);
+	process->jitdump = object_in_namespace(&lesson, process->jitdump);
 }
 
 /* --- new generations ------------------------------------------------------------------------------------------- */
@@ -265,6 +273,7 @@ static int apply_fork(struct registry *registry, const struct sideband_record *r
 	child->process.exec_id = parent->process.exec_id;
 	child->process.has_exec_id = parent->process.has_exec_id;
 	child->process.executable = parent->process.executable;
+	child->process.jitdump = parent->process.jitdump;
 	child->awaits_executable = parent->awaits_executable;
 	child->process.needs_scan = parent->process.needs_scan;
 	/* Shared even when empty: a scan of one will fill in what both have from before. */
@@ -354,6 +363,8 @@ static int insert_mapping(struct registry *registry, struct generation *generati
 	}
 	if (err)
 		count(COUNTER_registry_mappings_dropped);
+	else if (is_jitdump(registry, mapping->object))
+		process->jitdump = mapping->object;
 	return err;
 }
 

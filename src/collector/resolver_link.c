@@ -226,7 +226,9 @@ static void on_parsed(struct resolver_link *link, const struct message_parsed *p
 	if (parsed->object == KERNEL_SYMBOLS_OBJECT)
 		link->events.kernel_symbols_ready(link->events.ctx);
 	if (object && parsed->err) {
-		count(COUNTER_objects_failed);
+		bool is_jit = object->kind == OBJECT_PERF_MAP || object->kind == OBJECT_JITDUMP;
+
+		count(is_jit ? COUNTER_jit_files_failed : COUNTER_objects_failed);
 		log_write(LOG_DEBUG, MODULE, "no names from %s: %s", object->path, err_name(parsed->err));
 	}
 	if (object && parsed->embedded_err) {

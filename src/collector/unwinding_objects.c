@@ -46,7 +46,7 @@ struct table_object *unwinding_object_of(struct unwinding *unwinding, uint32_t i
 	struct table_object *object, **slot;
 	bool is_new;
 
-	if (!known || known->kind == OBJECT_ANONYMOUS)
+	if (!known || (known->kind != OBJECT_FILE && known->kind != OBJECT_VDSO))
 		return NULL;
 	if (map_insert(&unwinding->by_id, &id, (void **)&slot, &is_new))
 		return NULL;

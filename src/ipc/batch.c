@@ -22,7 +22,7 @@
 #include "ipc/message.h"
 
 #define BATCH_MAGIC 0x48425031u /* "1PBH" */
-#define BATCH_LAYOUT_VERSION 1
+#define BATCH_LAYOUT_VERSION 2
 #define BATCH_MAX_BYTES (1ULL << 30)
 #define BATCH_ALIGN 8
 
@@ -180,8 +180,10 @@ static bool contents_ok(const struct batch *batch, uint64_t strings)
 	for (uint32_t i = 0; i < batch->n_objects; i++) {
 		const struct batch_object *object = &batch->objects[i];
 
-		if (object->kind > OBJECT_ANONYMOUS || !object->id || object->id > FRAME_OBJECT_MAX ||
-		    !string_ok(object->path, strings) || !string_ok(object->build_id, strings))
+		if (object->kind >= OBJECT_KIND_COUNT ||
+		    (object->kind == OBJECT_JIT && object->process >= batch->n_processes) || !object->id ||
+		    object->id > FRAME_OBJECT_MAX || !string_ok(object->path, strings) ||
+		    !string_ok(object->build_id, strings))
 			return false;
 	}
 	for (uint32_t i = 0; i < batch->n_mappings; i++)

@@ -40,6 +40,7 @@ union fixed_part {
 	struct message_scan_done scan_done;
 	struct message_hold_root hold_root;
 	struct message_open_object open_object;
+	struct message_open_perf_map open_perf_map;
 	struct message_object_opened object_opened;
 	struct message_kernel_symbols kernel_symbols;
 	struct message_output_prepare output_prepare;
@@ -126,6 +127,12 @@ static bool open_object_is_right(const union fixed_part *part)
 	return true;
 }
 
+static bool open_perf_map_is_right(const union fixed_part *part)
+{
+	return part->open_perf_map.tgid && part->open_perf_map.tgid <= MESSAGE_MAX_PID &&
+	       part->open_perf_map.inner_tgid <= MESSAGE_MAX_PID;
+}
+
 static bool object_opened_is_right(const union fixed_part *part)
 {
 	return is_err(part->object_opened.err);
@@ -159,13 +166,16 @@ static bool output_result_is_right(const union fixed_part *part)
 
 static bool object_is_right(const union fixed_part *part)
 {
-	return part->object.kind <= OBJECT_ANONYMOUS && part->object.build_id_len <= BUILD_ID_MAX &&
+	return part->object.kind < OBJECT_KIND_COUNT && part->object.build_id_len <= BUILD_ID_MAX &&
 	       !(part->object.flags & ~(OBJECT_QUARANTINED | OBJECT_DELETED)) && is_err(part->object.err);
 }
 
 static bool object_needs_fd(const union fixed_part *part)
 {
-	return !part->object.err && part->object.kind == OBJECT_FILE && !(part->object.flags & OBJECT_QUARANTINED);
+	bool is_file = part->object.kind == OBJECT_FILE || part->object.kind == OBJECT_PERF_MAP ||
+		       part->object.kind == OBJECT_JITDUMP;
+
+	return !part->object.err && is_file && !(part->object.flags & OBJECT_QUARANTINED);
 }
 
 static bool parsed_is_right(const union fixed_part *part)
@@ -225,6 +235,9 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 				 .fixed = sizeof(struct message_open_object),
 				 WITH_TEXT(TEXT_OPTIONAL_PATH, struct message_open_object, path_len),
 				 .is_right = open_object_is_right},
+	[MESSAGE_OPEN_PERF_MAP] = {.name = "OPEN_PERF_MAP",
+				   .fixed = sizeof(struct message_open_perf_map),
+				   .is_right = open_perf_map_is_right},
 	[MESSAGE_OBJECT_OPENED] = {.name = "OBJECT_OPENED",
 				   .fixed = sizeof(struct message_object_opened),
 				   .fd_rule = FD_AS_CONTENT_SAYS,

@@ -24,6 +24,7 @@
 #include "ipc/usage.h"
 #include "opener/object_file.h"
 #include "opener/output.h"
+#include "opener/perf_map_file.h"
 #include "opener/procfs.h"
 #include "opener/root_cache.h"
 
@@ -190,6 +191,22 @@ static int on_open_object(struct opener *opener, const struct message *message)
 	return answer(opener, MESSAGE_OBJECT_OPENED, message->id, &opened, sizeof(opened), fd);
 }
 
+static int on_open_perf_map(struct opener *opener, const struct message *message)
+{
+	const struct message_open_perf_map *request = message->payload;
+	const struct object_finder finder = {
+		.procfs = &opener->procfs, .roots = &opener->roots, .own_mnt_ns = opener->own_mnt_ns};
+	struct message_object_opened opened = {.object = request->object};
+	auto_close int fd = -1;
+
+	opened.err = perf_map_file_open(&finder, request, &opened, &fd);
+	if (opened.err && opened.err != -ENOENT && opened.err != -ESRCH &&
+	    log_limit_passes(&opener->open_limit, clock_mono_ns(&clock_system)))
+		log_write(LOG_WARN, MODULE, "the perf map of tgid %u is not read, its generated code stays unnamed: %s",
+			  request->tgid, err_name(opened.err));
+	return answer(opener, MESSAGE_OBJECT_OPENED, message->id, &opened, sizeof(opened), fd);
+}
+
 static int on_open_kernel_symbols(struct opener *opener, const struct message *message)
 {
 	struct message_kernel_symbols symbols = {0};
@@ -266,6 +283,8 @@ static int dispatch(struct opener *opener, const struct message *message)
 		return on_hold_root(opener, message);
 	case MESSAGE_OPEN_OBJECT:
 		return on_open_object(opener, message);
+	case MESSAGE_OPEN_PERF_MAP:
+		return on_open_perf_map(opener, message);
 	case MESSAGE_OPEN_KERNEL_SYMBOLS:
 		return on_open_kernel_symbols(opener, message);
 	case MESSAGE_OUTPUT_PREPARE:

@@ -17,6 +17,7 @@
 #include "base/intern.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "resolver/jit_names.h"
 #include "resolver/object_cache.h"
 #include "symbol/ksyms.h"
 
@@ -41,13 +42,25 @@ struct frame_key {
 	uint32_t is_kernel, is_return, is_32_bit, pad;
 };
 
+/* A frame in generated code, named when all others are: those of one process in a row, so that one index of names after
+ * the other is looked into. */
+struct jit_frame {
+	uint32_t process, frame;
+	uint64_t address;
+};
+
+struct jit_frame_vec VEC(struct jit_frame);
+
 struct naming {
 	struct frame_names *names;
 	struct object_cache *cache;
 	const struct ksyms *ksyms;
 	uint32_t *object_index; /* object id -> index into batch objects */
 	uint32_t object_ids;	/* length of object_index */
+	struct jit_names *jit;
+	struct jit_frame_vec jit_frames;
 	struct object_name scratch;
+	struct jit_name jit_scratch;
 };
 
 static const char *base_name(const char *path)
@@ -122,6 +135,62 @@ static int name_kernel_frame(struct naming *naming, const struct frame_key *key,
 	return intern_names(naming, frame, sym.name, sym.name, module);
 }
 
+static int defer_jit_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
+{
+	const struct batch_object *object = &naming->names->batch->objects[frame->object];
+	struct jit_frame *slot = vec_push(&naming->jit_frames);
+
+	if (!slot)
+		return -ENOMEM;
+	frame->offset = frame_offset(key->word) - (frame_offset(key->word) ? key->is_return : 0);
+	*slot = (struct jit_frame){.process = object->process,
+				   .frame = (uint32_t)(frame - naming->names->frames.items),
+				   .address = object->base + frame->offset};
+	return 0;
+}
+
+static int name_jit_frame(struct naming *naming, const struct jit_frame *jit)
+{
+	const struct batch *batch = naming->names->batch;
+	struct frame_name *frame = &naming->names->frames.items[jit->frame];
+	const struct batch_process *process = &batch->processes[jit->process];
+	const char *module = batch_string(batch, batch->objects[frame->object].path);
+	struct jit_name *name = &naming->jit_scratch;
+	char unnamed[80];
+	int err;
+
+	frame->first_line = (uint32_t)naming->names->lines.len;
+	if (!naming->jit || jit_names_find(naming->jit, process->jitdump, process->perf_map, jit->address, name)) {
+		frame->why = UNNAMED_JIT;
+		unnamed_spell(frame->why, module, jit->address, unnamed, sizeof(unnamed));
+		return intern_names(naming, frame, unnamed, "", module);
+	}
+	frame->is_named = true;
+	err = add_line(naming, frame,
+		       &(struct object_line){name->name, name->name, name->file, name->line, name->start_line});
+	return err ? err : intern_add_str(naming->names->strings, module, &frame->module);
+}
+
+static int by_process(const void *a, const void *b)
+{
+	const struct jit_frame *x = a, *y = b;
+
+	if (x->process != y->process)
+		return x->process < y->process ? -1 : 1;
+	return (x->address > y->address) - (x->address < y->address);
+}
+
+static int name_jit_frames(struct naming *naming)
+{
+	int err = 0;
+
+	if (naming->jit_frames.len)
+		qsort(naming->jit_frames.items, naming->jit_frames.len, sizeof(*naming->jit_frames.items), by_process);
+	for (size_t i = 0; i < naming->jit_frames.len && !err; i++)
+		err = name_jit_frame(naming, &naming->jit_frames.items[i]);
+	return err;
+}
+
 static int name_user_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
 {
 	const struct batch *batch = naming->names->batch;
@@ -139,6 +208,8 @@ static int name_user_frame(struct naming *naming, const struct frame_key *key, s
 	}
 	object = naming->object_index[id];
 	frame->object = object;
+	if (batch->objects[object].kind == OBJECT_JIT)
+		return defer_jit_frame(naming, key, frame);
 	frame->offset = frame_offset(key->word) - (frame_offset(key->word) ? key->is_return : 0);
 	object_cache_name(naming->cache, id, frame_offset(key->word), (int)key->is_return, &naming->scratch);
 	frame->is_named = naming->scratch.is_named;
@@ -205,13 +276,16 @@ static int name_all(struct naming *naming, const struct batch *batch)
 			err = name_word(naming, &seen, &key, &naming->names->frame_of[stack->first_word + i]);
 		}
 	}
+	if (!err)
+		err = name_jit_frames(naming);
 	map_release(&seen);
+	vec_release(&naming->jit_frames);
 	free(naming->object_index);
 	return err;
 }
 
-int frame_names_new(const struct batch *batch, struct object_cache *cache, const struct ksyms *ksyms,
-		    struct frame_names **ret)
+int frame_names_new(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
+		    const struct ksyms *ksyms, struct frame_names **ret)
 {
 	struct frame_names *names = calloc(1, sizeof(*names));
 	auto_free struct naming *naming = calloc(1, sizeof(*naming));
@@ -228,7 +302,8 @@ int frame_names_new(const struct batch *batch, struct object_cache *cache, const
 	err = intern_new(3ULL * MAX_FRAMES, MAX_STRING_BYTES, &names->strings);
 	if (err)
 		goto fail;
-	*naming = (struct naming){.names = names, .cache = cache, .ksyms = ksyms};
+	*naming = (struct naming){.names = names, .cache = cache, .jit = jit, .ksyms = ksyms};
+	vec_init(&naming->jit_frames, MAX_FRAMES);
 	err = name_all(naming, batch);
 	if (err)
 		goto fail;

@@ -189,6 +189,8 @@ static int add_frame_location(struct build *build, uint32_t process, uint32_t nu
 		if (in_process) {
 			err = add_file_part(build, in_process, &part);
 			address = err ? 0 : part->start + (frame->offset - in_process->file_off);
+		} else if (build->source->batch->objects[frame->object].kind == OBJECT_JIT) {
+			address = build->source->batch->objects[frame->object].base + frame->offset;
 		}
 	} else {
 		address = frame->offset;

@@ -25,6 +25,7 @@
 #include "ipc/summary.h"
 #include "ipc/usage.h"
 #include "resolver/builder.h"
+#include "resolver/jit_names.h"
 #include "resolver/object_cache.h"
 #include "symbol/ksyms.h"
 #include "unwind/table_build.h"
@@ -37,6 +38,7 @@
 struct resolver {
 	struct channel *channel;
 	struct object_cache *cache;
+	struct jit_names *jit;
 	struct ksyms *ksyms;
 	bool has_ksyms;
 	bool made_table; /* just now */
@@ -109,6 +111,23 @@ static int on_kernel_symbols(struct resolver *resolver, struct message *message)
 	return channel_send(resolver->channel, MESSAGE_PARSED, 0, &ready, sizeof(ready), -1);
 }
 
+/* A runtime's file is announced as any other: it may hang, or break us. A channel that is gone is noticed later. */
+static void on_jit_reading(void *ctx, uint32_t object)
+{
+	const struct resolver *resolver = ctx;
+	const struct message_parsing parsing = {.object = object};
+
+	channel_send(resolver->channel, MESSAGE_PARSING, 0, &parsing, sizeof(parsing), -1);
+}
+
+static void on_jit_read(void *ctx, uint32_t object, int err)
+{
+	const struct resolver *resolver = ctx;
+	const struct message_parsed parsed = {.object = object, .err = err};
+
+	channel_send(resolver->channel, MESSAGE_PARSED, 0, &parsed, sizeof(parsed), -1);
+}
+
 static int on_object(struct resolver *resolver, struct message *message)
 {
 	const struct message_object *object = message->payload;
@@ -116,6 +135,8 @@ static int on_object(struct resolver *resolver, struct message *message)
 
 	memcpy(path, object + 1, object->path_len);
 	path[object->path_len] = 0;
+	if (object->kind == OBJECT_PERF_MAP || object->kind == OBJECT_JITDUMP)
+		return jit_names_add(resolver->jit, object, take_fd(&message->fd));
 	return object_cache_add(resolver->cache, object, path, take_fd(&message->fd));
 }
 
@@ -266,8 +287,9 @@ static int build(struct resolver *resolver, const struct message_batch *request,
 	if (err)
 		return err;
 	add_ksymbols(resolver, &batch);
-	err = builder_run(&batch, resolver->cache, resolver->has_ksyms ? resolver->ksyms : NULL, request->skip, &sink,
-			  summary, result);
+	jit_names_begin_batch(resolver->jit, batch.info.end_mono_ns);
+	err = builder_run(&batch, resolver->cache, resolver->jit, resolver->has_ksyms ? resolver->ksyms : NULL,
+			  request->skip, &sink, summary, result);
 	if (!err)
 		err = send_summary(resolver, request->batch, summary);
 	batch_release(&batch);
@@ -408,10 +430,17 @@ int resolver_main(int channel_fd)
 	if (!err)
 		err = ksyms_new(&resolver.ksyms);
 	if (!err)
+		err = jit_names_new(&(struct jit_names_options){.max_bytes = JIT_NAMES_BYTES,
+								.reading = on_jit_reading,
+								.read = on_jit_read,
+								.ctx = &resolver},
+				    &resolver.jit);
+	if (!err)
 		err = serve(&resolver);
 	if (err != -EPIPE)
 		log_errno(err, MODULE, "stopped");
 	ksyms_free(resolver.ksyms);
+	jit_names_free(resolver.jit);
 	object_cache_free(resolver.cache);
 	channel_free(resolver.channel);
 	return err == -EPIPE ? 0 : 1;

@@ -55,7 +55,7 @@ def plain(name):
 
 def is_kernel(mapping, address):
     file = mapping["file"] if mapping else ""
-    return address >> 63 == 1 or (file.startswith("[") and not re.match(r"\[(vdso|vsyscall|anon|unknown)", file))
+    return address >> 63 == 1 or (file.startswith("[") and not re.match(r"\[(vdso|vsyscall|anon|unknown|jit)", file))
 
 
 def of_profile(path):

@@ -8,6 +8,7 @@
 
 #include "base/counters.h"
 #include "collector/attribution.h"
+#include "collector/jit_code.h"
 #include "collector/unwinding.h"
 
 #define TGID 100
@@ -21,7 +22,8 @@ struct fixture {
 	struct sideband *sideband;
 	struct attribution *attribution;
 	struct sampler_sink sink;
-	unsigned objects_wanted, scans_wanted, losses_told;
+	struct jit_code *jit;
+	unsigned objects_wanted, scans_wanted, losses_told, perf_maps_wanted;
 };
 
 static void want_object(void *ctx, struct object *object, struct process *process, const struct mapping *mapping)
@@ -32,6 +34,15 @@ static void want_object(void *ctx, struct object *object, struct process *proces
 	(void)mapping;
 	object->state = OBJECT_WANTED;
 	f->objects_wanted++;
+}
+
+static void want_perf_map(void *ctx, struct object *perf_map)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(perf_map->state, OBJECT_WANTED);
+	perf_map->state = OBJECT_FAILED;
+	f->perf_maps_wanted++;
 }
 
 static void want_scan(void *ctx, struct process *process)
@@ -59,6 +70,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct registry_options registry = {.max_processes = 1000};
+	struct jit_code_options jit = {.want_perf_map = want_perf_map, .ctx = f};
 	struct attribution_options options = {.copy_bytes = sizeof(struct stack_copy_record) + STACK_CHUNK_BYTES,
 					      .want_object = want_object,
 					      .want_scan = want_scan,
@@ -67,7 +79,9 @@ static int setup(void **state)
 					      .ctx = f};
 
 	assert_int_equal(object_table_new(1000, &f->objects), 0);
-	registry.objects = f->objects;
+	registry.objects = jit.objects = f->objects;
+	assert_int_equal(jit_code_new(&jit, &f->jit), 0);
+	options.jit = f->jit;
 	assert_int_equal(registry_new(&registry, &f->registry), 0);
 	assert_int_equal(stack_store_new(1 << 22, &f->store), 0);
 	assert_int_equal(sideband_new_detached(1, &f->sideband), 0);
@@ -85,6 +99,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	attribution_free(f->attribution);
+	jit_code_free(f->jit);
 	sideband_free(f->sideband);
 	stack_store_free(f->store);
 	registry_free(f->registry);
@@ -248,6 +263,76 @@ static void a_frame_becomes_file_and_offset(void **state)
 	assert_false(frame_is_return(stack.words[0]));
 	assert_true(frame_is_return(stack.words[1]));
 	assert_string_equal(object_table_get(f->objects, (uint32_t)frame_object_id(stack.words[1]))->path, "/bin/task");
+}
+
+/* Two processes have code at one address: their stacks are two. */
+static void generated_code_is_an_object_of_its_process(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT + 0x10, 0), frame_from_address(TEXT + 0x20, 1)};
+	struct fixture *f = *state;
+	struct stored_stack first, second;
+	const struct object *object;
+
+	feed_fork(f, 10);
+	feed_exec(f, 20, "node");
+	feed_mmap(f, 30, "//anon", 0);
+	send_process(f, 1, 1);
+	send_stack(f, 2, words, 2);
+	send_sample(f, 1, 2, 40);
+	feed_exec(f, 50, "node");
+	feed_mmap(f, 60, "//anon", 0);
+	send_process(f, 3, 2);
+	send_sample(f, 3, 2, 80);
+	step(f);
+	assert_int_equal(stats_of(f).stored, 2);
+	assert_int_equal(f->objects_wanted, 0);
+	assert_int_equal(f->perf_maps_wanted, 2);
+	first = stack_store_stack(f->store, 0);
+	second = stack_store_stack(f->store, 1);
+	assert_int_equal(frame_kind(first.words[0]), FRAME_FILE);
+	assert_int_equal(frame_offset(first.words[0]), TEXT + 0x10);
+	assert_true(frame_is_return(first.words[1]));
+	assert_int_equal(frame_object_id(first.words[0]), frame_object_id(first.words[1]));
+	assert_int_not_equal(frame_object_id(first.words[0]), frame_object_id(second.words[0]));
+	object = object_table_get(f->objects, (uint32_t)frame_object_id(first.words[0]));
+	assert_int_equal(object->kind, OBJECT_JIT);
+	assert_int_equal(object->process->generation, 1); /* behind the fork */
+	assert_string_equal(object_table_get(f->objects, object->process->perf_map)->path, "/tmp/perf-100.map");
+}
+
+static void the_kernel_s_own_pages_are_no_generated_code(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT + 0x10, 0)};
+	struct fixture *f = *state;
+
+	feed_fork(f, 10);
+	feed_exec(f, 20, "task");
+	feed_mmap(f, 30, "[uprobes]", 0);
+	send_process(f, 1, 1);
+	send_stack(f, 2, words, 1);
+	send_sample(f, 1, 2, 40);
+	step(f);
+	assert_int_equal(f->perf_maps_wanted, 0);
+	assert_int_equal(stack_store_stack(f->store, 0).words[0], words[0]);
+}
+
+/* What is in a JITDUMP is found by its mapping. */
+static void a_jitdump_is_wanted_with_the_first_generated_code(void **state)
+{
+	const uint64_t words[] = {frame_from_address(TEXT + 0x10, 0)};
+	struct fixture *f = *state;
+	const struct stored_sample *samples;
+	size_t n;
+
+	start_task(f);
+	feed_mmap(f, 31, "/tmp/jit-100.dump", 79);
+	feed_mmap(f, 32, "[heap]", 0);
+	send_stack(f, 2, words, 1);
+	send_sample(f, 1, 2, 40);
+	step(f);
+	samples = stack_store_samples(f->store, &n);
+	assert_int_equal(n, 1);
+	assert_string_equal(object_table_get(f->objects, samples[0].key.process->jitdump)->path, "/tmp/jit-100.dump");
 }
 
 static void a_caller_outside_code_ends_the_stack_with_its_reason(void **state)
@@ -599,6 +684,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_frame_becomes_file_and_offset),
+		TEST(generated_code_is_an_object_of_its_process),
+		TEST(the_kernel_s_own_pages_are_no_generated_code),
+		TEST(a_jitdump_is_wanted_with_the_first_generated_code),
 		TEST(a_caller_outside_code_ends_the_stack_with_its_reason),
 		TEST(one_frame_stands_for_the_code_of_a_32_bit_process),
 		TEST(a_sample_meets_the_mappings_of_its_own_moment),

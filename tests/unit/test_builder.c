@@ -11,6 +11,7 @@
 #include "ipc/batch.h"
 #include "ipc/message.h"
 #include "resolver/builder.h"
+#include "resolver/jit_names.h"
 #include "resolver/object_cache.h"
 #include "symbol/ksyms.h"
 
@@ -171,7 +172,7 @@ static void run_batch(int with_error_frames, int with_others, uint32_t skip, str
 
 	make_batch(&batch, with_error_frames, with_others);
 	memset(seen, 0, sizeof(*seen));
-	assert_int_equal(builder_run(&batch, cache, ksyms, skip, &sink, summary, result), 0);
+	assert_int_equal(builder_run(&batch, cache, NULL, ksyms, skip, &sink, summary, result), 0);
 	batch_release(&batch);
 	ksyms_free(ksyms);
 	object_cache_free(cache);
@@ -229,6 +230,59 @@ static void folded_lines_have_kernel_frames_and_reasons(void **state)
 		"task;[unknown] 1\n");
 	run(0, 3, &seen, &summary, &result);
 	assert_null(strstr(seen.outputs[0].text, "truncated"));
+}
+
+/* Two processes with code at one address, and a map of it of the first alone. */
+static void generated_code_has_the_names_of_its_process(void **state)
+{
+	const uint64_t base = 0x7f0000000000;
+	const uint64_t first[] = {frame_from_object(FRAME_FILE, 5, 0x1010, 0),
+				  frame_from_object(FRAME_FILE, 5, 0x1020, 1)};
+	const uint64_t second[] = {frame_from_object(FRAME_FILE, 6, 0x1010, 0)};
+	static const char map[] = "7f0000001000 20 hot\n";
+	const struct message_object file = {.object = 9, .kind = OBJECT_PERF_MAP};
+	const struct jit_names_options options = {.max_bytes = 1u << 20};
+	const struct builder_sink sink = {.output = take_output, .ctx = &seen};
+	int map_fd = memfd_create("map", MFD_CLOEXEC), fd;
+	struct object_cache *cache = make_cache();
+	struct builder_result result;
+	struct batch_writer writer;
+	struct jit_names *jit;
+	struct batch batch;
+
+	(void)state;
+	assert_int_equal(io_write_full(map_fd, map, strlen(map)), 0);
+	assert_int_equal(jit_names_new(&options, &jit), 0);
+	assert_int_equal(jit_names_add(jit, &file, map_fd), 0);
+	batch_writer_init(&writer, MAX_BYTES);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct batch_object object = {.id = 5 + i,
+						    .kind = OBJECT_JIT,
+						    .process = i,
+						    .base = base,
+						    .path = batch_writer_string(&writer, "[jit node]", 10)};
+		const struct batch_process process = {.tgid = i, .executable = BATCH_NONE, .perf_map = i ? 0 : 9};
+
+		buf_append(&writer.objects, &object, sizeof(object));
+		buf_append(&writer.processes, &process, sizeof(process));
+		add_sample(&writer, i, i, BATCH_NONE, 1 + i);
+	}
+	add_stack(&writer, first, 2, UNWIND_END_ROOT, 0);
+	add_stack(&writer, second, 1, UNWIND_END_ROOT, 0);
+	add_output(&writer, OUTPUT_FOLDED, "");
+	assert_int_equal(batch_writer_finish(&writer, &fd), 0);
+	batch_writer_release(&writer);
+	assert_int_equal(batch_read(fd, &batch), 0);
+	close(fd);
+	memset(&seen, 0, sizeof(seen));
+	assert_int_equal(builder_run(&batch, cache, jit, NULL, 0, &sink, &summary, &result), 0);
+	assert_string_equal(seen.outputs[0].text, "[unknown];[jit node+0x7f0000001010] 2\n[unknown];hot;hot 1\n");
+	assert_int_equal(result.frames_named, 2);
+	assert_int_equal(result.frames_unnamed, 2);
+	assert_string_equal(summary.rows[0].module, "[jit node]");
+	batch_release(&batch);
+	jit_names_free(jit);
+	object_cache_free(cache);
 }
 
 static void a_32_bit_process_has_one_frame_which_is_no_error_frame(void **state)
@@ -341,6 +395,7 @@ int main(void)
 		cmocka_unit_test(outputs_that_arrived_are_not_made_again),
 		cmocka_unit_test(folded_lines_have_kernel_frames_and_reasons),
 		cmocka_unit_test(a_32_bit_process_has_one_frame_which_is_no_error_frame),
+		cmocka_unit_test(generated_code_has_the_names_of_its_process),
 		cmocka_unit_test(frames_are_counted_as_often_as_they_were_sampled),
 		cmocka_unit_test(the_summary_ranks_functions_and_programs),
 		cmocka_unit_test(the_summary_tells_where_and_why_stacks_end),

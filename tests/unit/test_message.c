@@ -140,6 +140,7 @@ static void enums_and_errors_have_a_range(void **state)
 	struct message_parsed parsed = {.err = -ENOEXEC};
 	struct message_open_object open = {.candidates = OPEN_CANDIDATES};
 	struct message_process process = {.tgid = 1};
+	struct message_open_perf_map map = {.tgid = 1u << 22};
 	struct message_table table = {.err = -ENOENT, .is_whole = 1, .n_gaps = MESSAGE_MAX_GAPS};
 
 	(void)state;
@@ -149,8 +150,15 @@ static void enums_and_errors_have_a_range(void **state)
 	prepare.flags = 4;
 	check(MESSAGE_OUTPUT_PREPARE, PUT(prepare, "a"), false, -EBADMSG);
 
+	check(MESSAGE_OPEN_PERF_MAP, PUT(map, ""), false, 0);
+	map.tgid = 0;
+	check(MESSAGE_OPEN_PERF_MAP, PUT(map, ""), false, -EBADMSG);
+	map.tgid = 1;
+	map.inner_tgid = (1u << 22) + 1;
+	check(MESSAGE_OPEN_PERF_MAP, PUT(map, ""), false, -EBADMSG);
+
 	check(MESSAGE_OBJECT, PUT(object, ""), false, 0);
-	object.kind = OBJECT_ANONYMOUS + 1;
+	object.kind = OBJECT_KIND_COUNT;
 	check(MESSAGE_OBJECT, PUT(object, ""), false, -EBADMSG);
 	object.kind = OBJECT_VDSO;
 	object.build_id_len = BUILD_ID_MAX + 1;
@@ -190,8 +198,16 @@ static void a_descriptor_comes_exactly_when_the_content_says(void **state)
 	struct message_object object = {.kind = OBJECT_FILE};
 	struct message_object_opened opened = {.err = -ENOENT};
 	struct message_kernel_symbols symbols = {.err = -EACCES};
+	static const uint32_t files[] = {OBJECT_PERF_MAP, OBJECT_JITDUMP, OBJECT_FILE};
 
 	(void)state;
+	object.kind = OBJECT_JIT;
+	check(MESSAGE_OBJECT, PUT(object, ""), false, 0);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		object.kind = files[i];
+		check(MESSAGE_OBJECT, PUT(object, ""), true, 0);
+		check(MESSAGE_OBJECT, PUT(object, ""), false, -EBADMSG);
+	}
 	check(MESSAGE_OBJECT, PUT(object, ""), true, 0);
 	object.flags = OBJECT_QUARANTINED;
 	check(MESSAGE_OBJECT, PUT(object, ""), false, 0);

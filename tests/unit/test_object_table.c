@@ -29,6 +29,14 @@ static void kinds_follow_from_what_the_kernel_calls_a_mapping(void **state)
 		{"/usr/bin/true", "/usr/bin/true", OBJECT_FILE, 0},
 		{"/usr/lib/libfoo.so (deleted)", "/usr/lib/libfoo.so", OBJECT_FILE, OBJECT_DELETED},
 		{"/memfd:jit (deleted)", "/memfd:jit", OBJECT_FILE, OBJECT_DELETED},
+		{"/memfd:doublemapper (deleted)", "/memfd:doublemapper", OBJECT_ANONYMOUS, OBJECT_DELETED},
+		{"/root/.debug/jit/a/jit-17.dump", "/root/.debug/jit/a/jit-17.dump", OBJECT_JITDUMP, 0},
+		{"/jit-1.dump (deleted)", "/jit-1.dump", OBJECT_JITDUMP, OBJECT_DELETED},
+		{"/jit-.dump", "/jit-.dump", OBJECT_FILE, 0},
+		{"/jit-1a.dump", "/jit-1a.dump", OBJECT_FILE, 0},
+		{"/jit-1.dumped", "/jit-1.dumped", OBJECT_FILE, 0},
+		{"/a-jit-1.dump", "/a-jit-1.dump", OBJECT_FILE, 0},
+		{"/jit-1.dump/so", "/jit-1.dump/so", OBJECT_FILE, 0},
 		{"//toolong", "//toolong", OBJECT_FILE, 0},
 		{"/SYSVexe", "/SYSVexe", OBJECT_FILE, 0},
 		{"[vdso]", "[vdso]", OBJECT_VDSO, 0},
@@ -64,6 +72,23 @@ static void kinds_follow_from_what_the_kernel_calls_a_mapping(void **state)
 		assert_int_equal(object->state, OBJECT_UNSEEN);
 		object_table_free(table);
 	}
+}
+
+static void an_object_of_its_own_is_never_another(void **state)
+{
+	struct object_table *table = table_new(2);
+	uint32_t first = object_table_add_own(table, OBJECT_JIT, "[jit node]", NULL, 1ull << 40);
+	uint32_t second = object_table_add_own(table, OBJECT_JIT, "[jit node]", NULL, 0);
+
+	(void)state;
+	assert_int_equal(first, 1);
+	assert_int_equal(second, 2);
+	assert_int_equal(object_table_add_own(table, OBJECT_JIT, "[jit node]", NULL, 0), 0); /* full */
+	assert_int_equal(object_table_get(table, first)->base, 1ull << 40);
+	assert_int_equal(object_table_get(table, first)->kind, OBJECT_JIT);
+	assert_string_equal(object_table_get(table, first)->path, "[jit node]");
+	assert_int_equal(object_table_get(table, first)->fd, -1);
+	object_table_free(table);
 }
 
 static void each_part_of_the_identity_tells_files_apart(void **state)
@@ -212,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds_follow_from_what_the_kernel_calls_a_mapping),
+		cmocka_unit_test(an_object_of_its_own_is_never_another),
 		cmocka_unit_test(each_part_of_the_identity_tells_files_apart),
 		cmocka_unit_test(vdso_and_anonymous_memory_are_one_for_the_machine),
 		cmocka_unit_test(deletion_is_learned_later),

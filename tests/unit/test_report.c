@@ -584,6 +584,8 @@ static const char *example_module(enum unnamed why)
 		return "memfd:name";
 	case UNNAMED_ANONYMOUS:
 		return "[anon]";
+	case UNNAMED_JIT:
+		return "[jit node]";
 	case UNNAMED_VDSO:
 		return "[vdso]";
 	case UNNAMED_KERNEL:

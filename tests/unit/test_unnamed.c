@@ -17,6 +17,7 @@ static void the_place_is_in_brackets(void **state)
 		{UNNAMED_ANONYMOUS, "[anon]", 0x7f0012345678, "[anon+0x7f0012345678]"},
 		{UNNAMED_ANONYMOUS, "[anon:jit code]", 1, "[anon:jit code+0x1]"},
 		{UNNAMED_ANONYMOUS, "[]", 1, "[[]+0x1]"},
+		{UNNAMED_JIT, "[jit node]", 0x7f0012345678, "[jit node+0x7f0012345678]"},
 		{UNNAMED_MEMORY_FILE, "memfd:code", 16, "[memfd:code+0x10]"},
 		{UNNAMED_VDSO, "[vdso]", 16, "[vdso+0x10]"},
 		{UNNAMED_KERNEL, "[kernel]", UINT64_MAX, "[kernel+0xffffffffffffffff]"},
@@ -47,10 +48,8 @@ static void what_does_not_fit_is_cut(void **state)
 static void each_cause_is_told_and_has_a_spelling_of_its_own(void **state)
 {
 	static const char *const own_modules[UNNAMED_COUNT] = {
-		[UNNAMED_MEMORY_FILE] = "memfd:a",
-		[UNNAMED_ANONYMOUS] = "[anon]",
-		[UNNAMED_VDSO] = "[vdso]",
-		[UNNAMED_KERNEL] = "[kernel]",
+		[UNNAMED_MEMORY_FILE] = "memfd:a", [UNNAMED_ANONYMOUS] = "[anon]", [UNNAMED_VDSO] = "[vdso]",
+		[UNNAMED_JIT] = "[jit node]",	   [UNNAMED_KERNEL] = "[kernel]",
 	};
 	char spelled[UNNAMED_COUNT][64];
 
