@@ -12,19 +12,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/buf.h"
+#include "encode/gzip.h"
 #include "encode/profile.pb-c.h"
 #include "encode/sink.h"
 #include "profile/profile.h"
 
-/* The user waits for it at the end of a run. */
-#define GZIP_LEVEL 5
-#define GZIP_WINDOW_BITS (15 + 16) /* with a gzip header */
-#define GZIP_MEMORY_LEVEL 8
-#define GZIP_OS_UNKNOWN 255
-#define CHUNK_BYTES 65536
 #define MAX_ELEMENT_BYTES (256u << 20)
 
 /* Ids of the model to ids of the file, given out at first use. */
@@ -36,13 +30,10 @@ struct numbering {
 
 struct encoder {
 	const struct profile *profile;
-	const struct sink *sink;
 	uint32_t *order;
 	struct numbering strings, functions, mappings, locations;
 	struct buf packed;
-	z_stream deflate;
-	gz_header header;
-	uint8_t chunk[CHUNK_BYTES];
+	struct gzip gzip;
 	/* One sample. */
 	uint64_t location_ids[PROFILE_MAX_DEPTH];
 	int64_t values[PROFILE_MAX_VALUES];
@@ -74,30 +65,7 @@ static uint32_t number(struct numbering *numbering, uint32_t id)
 	return numbering->to[id];
 }
 
-/* --- bytes ---------------------------------------------------------------------------------------------------------
- */
-
-static int compress_bytes(struct encoder *encoder, const void *bytes, size_t n, int flush)
-{
-	z_stream *stream = &encoder->deflate;
-	int state, err;
-
-	stream->next_in = (Bytef *)bytes;
-	stream->avail_in = (uInt)n;
-	do {
-		state = deflate(stream, flush);
-		if (state == Z_STREAM_ERROR)
-			return -EIO;
-		if (stream->avail_out && flush != Z_FINISH)
-			break;
-		err = encoder->sink->write(encoder->sink->ctx, encoder->chunk, CHUNK_BYTES - stream->avail_out);
-		if (err)
-			return err;
-		stream->next_out = encoder->chunk;
-		stream->avail_out = CHUNK_BYTES;
-	} while (flush == Z_FINISH ? state != Z_STREAM_END : stream->avail_in > 0);
-	return 0;
-}
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 static int emit(struct encoder *encoder, const Perftools__Profiles__Profile *part)
 {
@@ -107,7 +75,7 @@ static int emit(struct encoder *encoder, const Perftools__Profiles__Profile *par
 	if (!buf_reserve(&encoder->packed, size))
 		return encoder->packed.err;
 	perftools__profiles__profile__pack(part, encoder->packed.data);
-	return compress_bytes(encoder, encoder->packed.data, size, Z_NO_FLUSH);
+	return gzip_add(&encoder->gzip, encoder->packed.data, size);
 }
 
 /* --- fields, in the order of their numbers
@@ -295,12 +263,11 @@ static int emit_all(struct encoder *encoder)
 	return err;
 }
 
-static int encoder_init(struct encoder *encoder, const struct profile *profile, const struct sink *sink)
+static int encoder_init(struct encoder *encoder, const struct profile *profile)
 {
 	int err;
 
 	encoder->profile = profile;
-	encoder->sink = sink;
 	buf_init(&encoder->packed, MAX_ELEMENT_BYTES);
 	for (size_t i = 0; i < PROFILE_MAX_LABELS; i++)
 		encoder->label_list[i] = &encoder->labels[i];
@@ -318,33 +285,20 @@ static int encoder_init(struct encoder *encoder, const struct profile *profile, 
 	return err;
 }
 
-static int deflate_begin(struct encoder *encoder)
-{
-	if (deflateInit2(&encoder->deflate, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
-			 Z_DEFAULT_STRATEGY) != Z_OK)
-		return -ENOMEM;
-	/* No time and no system in the header: equal profiles are equal files. */
-	encoder->header.os = GZIP_OS_UNKNOWN;
-	deflateSetHeader(&encoder->deflate, &encoder->header);
-	encoder->deflate.next_out = encoder->chunk;
-	encoder->deflate.avail_out = CHUNK_BYTES;
-	return 0;
-}
-
 int pprof_encode(const struct profile *profile, const struct sink *sink)
 {
 	struct encoder *encoder = calloc(1, sizeof(*encoder));
-	int err = encoder ? encoder_init(encoder, profile, sink) : -ENOMEM;
+	int err = encoder ? encoder_init(encoder, profile) : -ENOMEM;
 
 	if (err)
 		goto fail;
-	err = deflate_begin(encoder);
+	err = gzip_begin(&encoder->gzip, sink);
 	if (err)
 		goto fail;
 	err = emit_all(encoder);
 	if (!err)
-		err = compress_bytes(encoder, NULL, 0, Z_FINISH);
-	deflateEnd(&encoder->deflate);
+		err = gzip_finish(&encoder->gzip);
+	gzip_release(&encoder->gzip);
 fail:
 	if (encoder) {
 		free(encoder->order);
