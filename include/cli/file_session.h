@@ -19,7 +19,8 @@ struct file_session {
 	pid_t pid; /* -1 before it is started */
 	struct channel *channel;
 	const char *path;
-	uint32_t debug; /* THE_DEBUG_FILE once it was sent; 0: not yet, or there is none */
+	uint32_t demangle; /* enum demangle_mode */
+	uint32_t debug;	   /* THE_DEBUG_FILE once it was sent; 0: not yet, or there is none */
 	bool has_tried_debug;
 	char debug_path[OBJECT_DEBUG_PATH_BYTES];
 };

@@ -39,6 +39,7 @@ struct record_options {
 	bool all_processes; /* with a command: not only the command's processes */
 	bool threads;
 	bool error_frames;
+	uint32_t demangle; /* enum demangle_mode */
 	/* At least one: the default directory stands here when no --output and no --folded was given. */
 	struct record_output outputs[RECORD_MAX_OUTPUTS];
 	size_t n_outputs;
@@ -51,7 +52,8 @@ struct record_options {
 
 struct symbols_options {
 	bool unwind;
-	bool addresses; /* each before its functions */
+	bool addresses;	   /* each before its functions */
+	uint32_t demangle; /* enum demangle_mode */
 	bool json;
 	char *const *files; /* at least one; exactly one where there are texts of addresses */
 	size_t n_files;

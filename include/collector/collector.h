@@ -34,6 +34,7 @@ struct collector_options {
 	char *const *command;	 /* NULL: none */
 	bool follows_command;	 /* only the command and what it forks */
 	bool with_error_frames;
+	uint32_t demangle;  /* enum demangle_mode */
 	bool trusts_kernel; /* goes on where kernel_guard_check() refuses */
 	size_t copy_bytes;  /* of stacks that wait for tables; 0: as many as attribution.h says */
 	const struct collector_output *outputs;

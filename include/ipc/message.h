@@ -62,6 +62,8 @@ enum message_type {
 struct message_start {
 	uint32_t invoker_uid, invoker_gid;
 	uint64_t memory_bytes; /* limit of the resolver's address space; 0: none */
+	uint32_t demangle;     /* enum demangle_mode of the resolver's names */
+	uint32_t pad;
 };
 
 /* From the child, once it is confined. */

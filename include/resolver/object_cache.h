@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/demangle_mode.h"
 #include "base/unnamed.h"
 #include "ipc/message.h"
 
@@ -37,6 +38,8 @@ struct object_name {
 
 int object_cache_new(size_t max_objects, struct object_cache **ret);
 void object_cache_free(struct object_cache *cache);
+/* Of the names from now on; DEMANGLE_FULL before. */
+void object_cache_set_demangle(struct object_cache *cache, enum demangle_mode mode);
 
 /* Registers the object; takes over fd (-1 when there is none), also on failure. Later messages for the same id replace
  * it. OBJECT_VDSO needs no fd: it is read from our own memory. -E2BIG: more than max_objects. */

@@ -20,8 +20,10 @@
 int file_session_start(struct file_session *session)
 {
 	const struct invoker invoker = invoker_from_environment();
-	const struct message_start start = {
-		.invoker_uid = invoker.uid, .invoker_gid = invoker.gid, .memory_bytes = RESOLVER_MEMORY_BYTES};
+	const struct message_start start = {.invoker_uid = invoker.uid,
+					    .invoker_gid = invoker.gid,
+					    .memory_bytes = RESOLVER_MEMORY_BYTES,
+					    .demangle = session->demangle};
 	int fd, err = child_spawn(ROLE_RESOLVER, &session->pid, &fd);
 
 	if (err) {

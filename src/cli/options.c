@@ -29,6 +29,7 @@ enum option_type {
 	OPTION_FLAG,	/* bool = true */
 	OPTION_CLEAR,	/* bool = false */
 	OPTION_CHOICE,	/* bool = the word is `if_true`; the argument column "a|b" lists the words */
+	OPTION_WORD,	/* uint32_t: which of the words of the argument column, from 0 */
 	OPTION_COUNT,	/* int, one more each time up to `max` */
 	OPTION_UINT,	/* uint32_t from `min` to `max` */
 	OPTION_SECONDS, /* double from `min` to `max` */
@@ -59,6 +60,11 @@ struct option_row {
 
 #define TARGET(field) offsetof(struct record_options, field)
 #define SYMBOLS_TARGET(field) offsetof(struct symbols_options, field)
+
+#define DEMANGLE_MORE                                                                                                  \
+	"full: all of it. simple: without parameters and return types, template arguments as <...>, much as pprof "    \
+	"and "                                                                                                         \
+	"Pyroscope shorten them; overloads and instances of a template share a name then. none: as in the file."
 
 /* clang-format off */
 static const struct option_row record_rows[] = {
@@ -105,6 +111,8 @@ static const struct option_row record_rows[] = {
 	  TARGET(threads), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
 	{ 0, "no-error-frames", NULL, "hide the frames \"[truncated: ...]\"", OPTION_CLEAR,
 	  TARGET(error_frames), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
+	{ 0, "demangle", "full|simple|none", "how C++, Rust and D names are shown", OPTION_WORD,
+	  TARGET(demangle), 0, 0, "full", GROUP_OUTPUT, NULL, DEMANGLE_MORE },
 	{ 0, "json", NULL, "the report's figures as one JSON line on stdout", OPTION_FLAG,
 	  TARGET(json), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
 
@@ -139,6 +147,8 @@ static const struct option_row symbols_rows[] = {
 	  "have none." },
 	{ 'a', "addresses", NULL, "each ADDRESS before its functions", OPTION_FLAG,
 	  SYMBOLS_TARGET(addresses), 0, 0, NULL, GROUP_WHAT, NULL, NULL },
+	{ 0, "demangle", "full|simple|none", "how C++, Rust and D names are shown", OPTION_WORD,
+	  SYMBOLS_TARGET(demangle), 0, 0, "full", GROUP_WHAT, NULL, DEMANGLE_MORE },
 	{ 0, "json", NULL, "a JSON object for each FILE or ADDRESS, one a line", OPTION_FLAG,
 	  SYMBOLS_TARGET(json), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'h', "help", NULL, "print this page", OPTION_PAGE,
@@ -315,22 +325,35 @@ static int read_size(struct parser *parser, const struct option_row *row, const 
 	return usage_error(parser, "--%s: '%s' is not a size from %s to %s", row->name, quote(text).text, min, max);
 }
 
-static int read_choice(struct parser *parser, const struct option_row *row, const char *value, bool *ret)
+/* Which of the row's words it is. */
+static int read_word(struct parser *parser, const struct option_row *row, const char *value, uint32_t *ret)
 {
 	const char *words = row->argument + strspn(row->argument, "[=");
 	size_t len = strlen(value);
+	uint32_t index = 0;
 
 	for (const char *word = words; *word; word += strspn(word, "|]")) {
 		size_t word_len = strcspn(word, "|]");
 
 		if (word_len == len && !memcmp(word, value, len)) {
-			*ret = !strcmp(value, row->if_true);
+			*ret = index;
 			return 0;
 		}
 		word += word_len;
+		index++;
 	}
 	return usage_error(parser, "--%s: '%s' is not one of %.*s", row->name, quote(value).text,
 			   (int)strcspn(words, "]"), words);
+}
+
+static int read_choice(struct parser *parser, const struct option_row *row, const char *value, bool *ret)
+{
+	uint32_t index;
+	int err = read_word(parser, row, value, &index);
+
+	if (!err)
+		*ret = !strcmp(value, row->if_true);
+	return err;
 }
 
 static int add_pid(struct parser *parser, const struct option_row *row, const char *text, size_t len)
@@ -447,6 +470,8 @@ static int apply(struct parser *parser, const struct option_row *row, char *valu
 			return read_choice(parser, row, value, target);
 		*(bool *)target = true;
 		return 0;
+	case OPTION_WORD:
+		return read_word(parser, row, value, target);
 	case OPTION_COUNT:
 		*(int *)target += *(int *)target < row->max;
 		return 0;

@@ -235,6 +235,7 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 					      .command = options->command,
 					      .follows_command = !options->all_processes,
 					      .with_error_frames = options->error_frames,
+					      .demangle = options->demangle,
 					      .trusts_kernel = options->trusts_kernel,
 					      .copy_bytes = (size_t)(options->memory_bytes / COPIES_PART),
 					      .outputs = outputs,

@@ -206,7 +206,7 @@ static int show_named(struct file_session *session, const struct symbols_options
 
 static int show_names(const struct symbols_options *options)
 {
-	struct file_session session = {.pid = -1, .path = options->files[0]};
+	struct file_session session = {.pid = -1, .path = options->files[0], .demangle = options->demangle};
 	auto_close int fd = -1;
 	int err = file_session_open_regular(session.path, &fd), wait_status;
 

@@ -359,5 +359,6 @@ int collector_start_children(struct collector *collector)
 	worker.role = ROLE_RESOLVER;
 	worker.epoll_tag = TAG_RESOLVER;
 	worker.memory_bytes = RESOLVER_MEMORY_BYTES;
+	worker.demangle = collector->options->demangle;
 	return resolver_link_new(&worker, &resolver_events, collector->objects, collector_now(), &collector->resolver);
 }

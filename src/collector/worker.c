@@ -41,7 +41,8 @@ int worker_start(struct worker *worker, uint64_t now_ns)
 {
 	const struct message_start start = {.invoker_uid = worker->options.invoker.uid,
 					    .invoker_gid = worker->options.invoker.gid,
-					    .memory_bytes = worker->options.memory_bytes};
+					    .memory_bytes = worker->options.memory_bytes,
+					    .demangle = worker->options.demangle};
 	int fd, err = child_spawn(worker->options.role, &worker->pid, &fd);
 
 	if (err) {

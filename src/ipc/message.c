@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/demangle_mode.h"
 #include "base/cursor.h"
 #include "ipc/channel.h"
 
@@ -82,6 +83,11 @@ static bool is_terminated(const char *text, size_t size)
 static bool ready_is_right(const union fixed_part *part)
 {
 	return is_terminated(part->ready.capabilities, sizeof(part->ready.capabilities));
+}
+
+static bool start_is_right(const union fixed_part *part)
+{
+	return part->start.demangle < DEMANGLE_MODE_COUNT;
 }
 
 static bool scan_is_right(const union fixed_part *part)
@@ -212,7 +218,7 @@ static bool addresses_named_needs_fd(const union fixed_part *part)
 #define WITH_TEXT(rule, type, field) .text_rule = (rule), .length_at = offsetof(type, field)
 
 static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
-	[MESSAGE_START] = {.name = "START", .fixed = sizeof(struct message_start)},
+	[MESSAGE_START] = {.name = "START", .fixed = sizeof(struct message_start), .is_right = start_is_right},
 	[MESSAGE_READY] = {.name = "READY", .fixed = sizeof(struct message_ready), .is_right = ready_is_right},
 	[MESSAGE_PING] = {.name = "PING"},
 	[MESSAGE_PONG] = {.name = "PONG", .fixed = sizeof(struct message_pong)},

@@ -82,7 +82,8 @@ struct object_cache {
 	struct image_vec images;
 	struct object *first_unparsed, *last_unparsed;
 	size_t module_bytes, embedded_bytes;
-	char *build_id_text;	 /* 2 * BUILD_ID_MAX + 1 */
+	char *build_id_text; /* 2 * BUILD_ID_MAX + 1 */
+	enum demangle_mode demangle;
 	struct code_place place; /* scratch */
 };
 
@@ -355,6 +356,11 @@ void object_cache_free(struct object_cache *cache)
 	free(cache);
 }
 
+void object_cache_set_demangle(struct object_cache *cache, enum demangle_mode mode)
+{
+	cache->demangle = mode;
+}
+
 static const char *module_name(uint32_t kind, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -543,27 +549,27 @@ static const char *keep_text(struct object_name *name, const char *text)
 	return text_keep(name);
 }
 
-static const char *keep_readable(struct object_name *name, const char *system_name, bool is_go)
+static const char *keep_readable(struct object_name *name, const char *system_name, bool is_go, enum demangle_mode mode)
 {
 	char *to = name->text + name->text_bytes;
 
 	if (!text_left(name))
 		return "";
 	if (is_go)
-		demangle_go(system_name, to, text_left(name));
+		demangle_go(system_name, mode, to, text_left(name));
 	else
-		demangle(system_name, to, text_left(name));
+		demangle(system_name, mode, to, text_left(name));
 	return text_keep(name);
 }
 
-static void name_place(struct object_name *name, const struct code_place *place)
+static void name_place(struct object_name *name, const struct code_place *place, enum demangle_mode mode)
 {
 	for (size_t i = 0; i < place->n; i++) {
 		const struct code_line *from = &place->lines[i];
 		struct object_line *line = &name->lines[name->n_lines++];
 
 		line->system_name = keep_text(name, place->text + from->function);
-		line->name = keep_readable(name, line->system_name, place->is_go);
+		line->name = keep_readable(name, line->system_name, place->is_go, mode);
 		line->file = keep_text(name, place->text + from->file);
 		line->line = from->line;
 		line->start_line = from->start_line;
@@ -632,7 +638,7 @@ static bool name_address(struct object_cache *cache, const struct image *image, 
 {
 	if (!image->names || file_names_find(image->names, ret->elf_va, &cache->place))
 		return false;
-	name_place(ret, &cache->place);
+	name_place(ret, &cache->place, cache->demangle);
 	return true;
 }
 

@@ -72,6 +72,7 @@ static int on_start(struct resolver *resolver, const struct message *message)
 	struct message_ready ready = {0};
 	int err;
 
+	object_cache_set_demangle(resolver->cache, start->demangle);
 	resolver->usage_fd = usage_open();
 	/* What is hostile here gets no more than an ordinary share of a CPU; but for tables, whose making the collector
 	 * paces: they are made as the collector itself runs, or a busy machine would wait for them for seconds. */

@@ -4,7 +4,12 @@
  *  - C++ and Rust are printed into a buffer whose end is left by longjmp: libiberty's C++ printer holds no memory,
  *    and the Rust one does only while it prints a punycode identifier, which is never pure ASCII;
  *  - D has no callback at all, so what its back references amount to is computed before;
- *  - Rust's v0 names can make it count without printing, so their counts are looked at before. */
+ *  - Rust's v0 names can make it count without printing, so their counts are looked at before;
+ *  - the template arguments of a conversion to a template parameter are read twice, and those in them four times: such
+ *    names are counted before.
+ * libiberty refuses C++ names of more than DEMANGLE_RECURSION_LIMIT / 2 bytes, which those of templates often have.
+ * Told not to, it recurses once a byte and takes some 250 bytes of stack for it, FRAME_BYTES at most: a stack that
+ * holds them is asked for before. Printing has a limit of its own, 1,024 levels. */
 #include "symbol/demangle.h"
 
 #include <errno.h>
@@ -14,15 +19,22 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "symbol/rust_v0.h"
+#include "symbol/shorten_name.h"
 
 #define MAX_D_INPUT 4096	     /* nesting is a byte a level: bounds the stack */
 #define MAX_D_EXPANSION (256u << 10) /* bytes with every back reference replaced by its text */
 
-#define MAX_DEPTH 500
-#define MAX_BINDER_DIGITS 1 /* 63 lifetimes */
+#define FRAME_BYTES 400
+#define OTHER_STACK_BYTES (1u << 20)
+/* Conversions to template parameters with arguments. Each may double the work. */
+#define MAX_REREAD 8
+/* Of the text that is made shorter. */
+#define MAX_LONG_OUTPUT 32768
 
 struct output {
 	char *to;
@@ -117,283 +129,103 @@ static bool print_d(const char *mangled, size_t len, char *to, size_t size)
 	return true;
 }
 
-/* --- Rust v0 --------------------------------------------------------------------------------------------------------
- * A binder ("for<'a, 'b>") is the number of its lifetimes, up to 2^64 in eleven digits, and libiberty counts them out
- * even where it prints nothing and so never calls back. Hence names are walked before, by the grammar of RFC 2603, only
- * to find their binders. */
-
-struct walk {
-	const char *at, *end;
-	unsigned int depth;
-	bool failed;
-};
-
-static void walk_path(struct walk *walk);
-static void walk_type(struct walk *walk);
-
-static char peek(const struct walk *walk)
-{
-	return !walk->failed && walk->at < walk->end ? *walk->at : '\0';
-}
-
-static char next(struct walk *walk)
-{
-	char c = peek(walk);
-
-	if (c)
-		walk->at++;
-	else
-		walk->failed = true;
-	return c;
-}
-
-static bool eat(struct walk *walk, char c)
-{
-	if (peek(walk) != c)
-		return false;
-	walk->at++;
-	return true;
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_lower(char c)
-{
-	return c >= 'a' && c <= 'z';
-}
-
-static bool is_upper(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
-/* Returns the number of digits: "_" is 0, "0_" is 1. */
-static unsigned int walk_base62(struct walk *walk)
-{
-	unsigned int digits = 0;
-
-	for (char c = next(walk); c != '_'; c = next(walk), digits++) {
-		if (!is_digit(c) && !is_lower(c) && !is_upper(c)) {
-			walk->failed = true;
-			break;
-		}
-	}
-	return digits;
-}
-
-static void walk_optional_base62(struct walk *walk, char tag)
-{
-	if (eat(walk, tag))
-		walk_base62(walk);
-}
-
-static void walk_binder(struct walk *walk)
-{
-	if (eat(walk, 'G') && walk_base62(walk) > MAX_BINDER_DIGITS)
-		walk->failed = true;
-}
-
-static void walk_identifier(struct walk *walk)
-{
-	size_t len = 0;
-
-	eat(walk, 'u');
-	if (!is_digit(peek(walk)))
-		walk->failed = true;
-	if (!eat(walk, '0'))
-		while (is_digit(peek(walk)) && len <= DEMANGLE_MAX_INPUT)
-			len = len * 10 + (size_t)(next(walk) - '0');
-	eat(walk, '_');
-	if (len > (size_t)(walk->end - walk->at))
-		walk->failed = true;
-	else
-		walk->at += len;
-}
-
-static void walk_const(struct walk *walk)
-{
-	if (eat(walk, 'B')) {
-		walk_base62(walk);
-		return;
-	}
-	if (next(walk) == 'p') /* a placeholder; otherwise the type, and the value in hexadecimal */
-		return;
-	eat(walk, 'n');
-	while (is_digit(peek(walk)) || (peek(walk) >= 'a' && peek(walk) <= 'f'))
-		walk->at++;
-	if (next(walk) != '_')
-		walk->failed = true;
-}
-
-static void walk_generic_argument(struct walk *walk)
-{
-	if (eat(walk, 'L'))
-		walk_base62(walk);
-	else if (eat(walk, 'K'))
-		walk_const(walk);
-	else
-		walk_type(walk);
-}
-
-static void walk_function(struct walk *walk)
-{
-	walk_binder(walk);
-	eat(walk, 'U');
-	if (eat(walk, 'K') && !eat(walk, 'C'))
-		walk_identifier(walk);
-	while (!walk->failed && !eat(walk, 'E'))
-		walk_type(walk);
-	walk_type(walk);
-}
-
-static void walk_dyn(struct walk *walk)
-{
-	walk_binder(walk);
-	while (!walk->failed && !eat(walk, 'E')) {
-		walk_path(walk);
-		while (eat(walk, 'p')) {
-			walk_identifier(walk);
-			walk_type(walk);
-		}
-	}
-	if (next(walk) != 'L')
-		walk->failed = true;
-	walk_base62(walk);
-}
-
-static void walk_type(struct walk *walk)
-{
-	char tag = next(walk);
-
-	if (++walk->depth > MAX_DEPTH)
-		walk->failed = true;
-	if (walk->failed)
-		return;
-	switch (tag) {
-	case 'R':
-	case 'Q':
-		walk_optional_base62(walk, 'L');
-		walk_type(walk);
-		break;
-	case 'P':
-	case 'O':
-	case 'S':
-		walk_type(walk);
-		break;
-	case 'A':
-		walk_type(walk);
-		walk_const(walk);
-		break;
-	case 'T':
-		while (!walk->failed && !eat(walk, 'E'))
-			walk_type(walk);
-		break;
-	case 'F':
-		walk_function(walk);
-		break;
-	case 'D':
-		walk_dyn(walk);
-		break;
-	default:
-		if (!is_lower(tag)) { /* else a basic type */
-			walk->at--;
-			walk_path(walk);
-		}
-	}
-	walk->depth--;
-}
-
-static void walk_path(struct walk *walk)
-{
-	char tag = next(walk);
-
-	if (++walk->depth > MAX_DEPTH)
-		walk->failed = true;
-	if (walk->failed)
-		return;
-	switch (tag) {
-	case 'C':
-		walk_optional_base62(walk, 's');
-		walk_identifier(walk);
-		break;
-	case 'N':
-		next(walk); /* namespace */
-		walk_path(walk);
-		walk_optional_base62(walk, 's');
-		walk_identifier(walk);
-		break;
-	case 'M':
-	case 'X':
-		walk_optional_base62(walk, 's');
-		walk_path(walk);
-		walk_type(walk);
-		if (tag == 'X')
-			walk_path(walk);
-		break;
-	case 'Y':
-		walk_type(walk);
-		walk_path(walk);
-		break;
-	case 'I':
-		walk_path(walk);
-		while (!walk->failed && !eat(walk, 'E'))
-			walk_generic_argument(walk);
-		break;
-	case 'B':
-		walk_base62(walk);
-		break;
-	default:
-		walk->failed = true;
-	}
-	walk->depth--;
-}
-
-static bool is_rust_v0_bounded(const char *mangled, size_t len)
-{
-	struct walk walk = {.at = mangled + 2, .end = mangled + len};
-
-	walk_path(&walk);
-	if (is_upper(peek(&walk))) /* the crate that instantiates it */
-		walk_path(&walk);
-	return !walk.failed && (walk.at == walk.end || *walk.at == '.' || *walk.at == '$');
-}
+/* --- which language ----------------------------------------------------------------------------------------------- */
 
 /* A legacy Rust name is a C++ one whose last part is a hash, "17h" and 16 digits; libiberty checks and cuts it. */
 static bool may_be_rust(const char *mangled, size_t len)
 {
 	if (mangled[1] == 'R')
-		return is_rust_v0_bounded(mangled, len);
+		return rust_v0_is_bounded(mangled, len);
 	return mangled[1] == 'Z' && strstr(mangled, "17h");
 }
 
-int demangle(const char *mangled, char *to, size_t size)
+static size_t count_template_parameters_with_arguments(const char *mangled)
 {
-	size_t len = strnlen(mangled, DEMANGLE_MAX_INPUT + 1), limit = size;
+	size_t n = 0;
+
+	for (const char *at = strchr(mangled, 'T'); at; at = strchr(at + 1, 'T')) {
+		const char *end = at + 1 + strspn(at + 1, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+		n += end[0] == '_' && end[1] == 'I';
+	}
+	return n;
+}
+
+static bool is_cpp_bounded(const char *mangled)
+{
+	return !strstr(mangled, "cv") || count_template_parameters_with_arguments(mangled) <= MAX_REREAD;
+}
+
+/* Whether the stack may grow enough for a name of this length. */
+static bool has_stack(size_t len)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_STACK, &limit) &&
+	       (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= len * FRAME_BYTES + OTHER_STACK_BYTES);
+}
+
+static bool print_cpp(const char *mangled, size_t len, int options, char *to, size_t size)
+{
+	if (!is_cpp_bounded(mangled))
+		return false;
+	if (len > DEMANGLE_RECURSION_LIMIT / 2 && has_stack(len))
+		options |= DMGL_NO_RECURSE_LIMIT;
+	return print(cplus_demangle_v3_callback, mangled, options | DMGL_PARAMS | DMGL_ANSI, to, size);
+}
+
+/* The whole readable name. */
+static bool print_any(const char *mangled, int options, char *to, size_t size, enum name_language *ret_language)
+{
+	size_t len = strnlen(mangled, DEMANGLE_MAX_INPUT + 1);
+
+	if (len < 3 || len > DEMANGLE_MAX_INPUT || mangled[0] != '_')
+		return false;
+	*ret_language = NAME_RUST;
+	if (may_be_rust(mangled, len) && print(rust_demangle_callback, mangled, 0, to, size))
+		return true;
+	*ret_language = NAME_CPP;
+	if (mangled[1] == 'Z' && print_cpp(mangled, len, options, to, size))
+		return true;
+	*ret_language = NAME_D;
+	return mangled[1] == 'D' && print_d(mangled, len, to, size);
+}
+
+static bool print_simple(const char *mangled, char *to, size_t size)
+{
+	auto_free char *whole = malloc(MAX_LONG_OUTPUT);
+	enum name_language language;
+
+	if (!whole || !print_any(mangled, DMGL_RET_DROP, whole, MAX_LONG_OUTPUT, &language))
+		return false;
+	if (shorten_name(language, whole, to, size))
+		return true;
+	if (strlen(whole) >= size)
+		return false;
+	text_copy(to, size, whole);
+	return true;
+}
+
+int demangle(const char *mangled, enum demangle_mode mode, char *to, size_t size)
+{
+	size_t limit = size < DEMANGLE_MAX_OUTPUT ? size : DEMANGLE_MAX_OUTPUT;
+	enum name_language language;
 
 	if (!size)
 		return 0;
-	if (limit > DEMANGLE_MAX_OUTPUT)
-		limit = DEMANGLE_MAX_OUTPUT;
-	if (len > 2 && len <= DEMANGLE_MAX_INPUT && mangled[0] == '_') {
-		if (may_be_rust(mangled, len) && print(rust_demangle_callback, mangled, 0, to, limit))
-			return 1;
-		if (mangled[1] == 'Z' && print(cplus_demangle_v3_callback, mangled, DMGL_PARAMS | DMGL_ANSI, to, limit))
-			return 1;
-		if (mangled[1] == 'D' && print_d(mangled, len, to, limit))
-			return 1;
-	}
+	if (mode == DEMANGLE_FULL && print_any(mangled, 0, to, limit, &language))
+		return 1;
+	if (mode != DEMANGLE_NONE && print_simple(mangled, to, limit)) /* also of those whose whole is too long */
+		return 1;
 	text_copy(to, size, mangled);
 	return 0;
 }
 
-void demangle_go(const char *name, char *to, size_t size)
+void demangle_go(const char *name, enum demangle_mode mode, char *to, size_t size)
 {
 	const char *first = strchr(name, '['), *last = strrchr(name, ']');
 
-	if (first && last && last > first)
+	if (mode != DEMANGLE_NONE && first && last && last > first)
 		snprintf(to, size, "%.*s[...]%s", (int)(first - name), name, last + 1);
 	else
 		text_copy(to, size, name);

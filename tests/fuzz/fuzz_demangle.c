@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a mangled name. Seeds: names of each language, one a file, as
+/* Any bytes as a mangled name, in each mode. Seeds: names of each language, one a file, as
  *     printf _ZN3foo3barEi >tests/fuzz/corpus/demangle/cpp */
 #include <stddef.h>
 #include <stdint.h>
@@ -18,14 +18,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size)
 		memcpy(mangled, data, size);
 	mangled[size] = '\0';
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		char *to = malloc(sizes[i]);
+	for (size_t i = 0; i < DEMANGLE_MODE_COUNT * sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t room = sizes[i / DEMANGLE_MODE_COUNT];
+		char *to = malloc(room);
 
 		if (!to)
 			abort();
-		if (!demangle(mangled, to, sizes[i]) && strncmp(to, mangled, strlen(to)) != 0)
+		if (!demangle(mangled, i % DEMANGLE_MODE_COUNT, to, room) && strncmp(to, mangled, strlen(to)) != 0)
 			abort();
-		if (strnlen(to, sizes[i]) == sizes[i])
+		if (strnlen(to, room) == room)
 			abort();
 		free(to);
 	}

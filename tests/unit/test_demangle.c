@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "symbol/demangle.h"
@@ -48,7 +49,7 @@ static void names_become_readable(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char name[DEMANGLE_MAX_OUTPUT] = "";
-		int is_readable = demangle(cases[i].mangled, name, sizeof(name));
+		int is_readable = demangle(cases[i].mangled, DEMANGLE_FULL, name, sizeof(name));
 
 		if (!is_readable || strcmp(name, cases[i].readable) != 0)
 			fail_msg("%s: '%s', not '%s'", cases[i].mangled, name, cases[i].readable);
@@ -67,7 +68,7 @@ static void other_names_stay_as_they_are(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char name[64];
 
-		assert_int_equal(demangle(names[i], name, sizeof(name)), 0);
+		assert_int_equal(demangle(names[i], DEMANGLE_FULL, name, sizeof(name)), 0);
 		assert_string_equal(name, names[i]);
 	}
 }
@@ -77,11 +78,12 @@ static void unchanged_name_is_cut_to_the_buffer(void **state)
 	char name[5];
 
 	(void)state;
-	assert_int_equal(demangle("a_long_name", name, sizeof(name)), 0);
+	assert_int_equal(demangle("a_long_name", DEMANGLE_FULL, name, sizeof(name)), 0);
 	assert_string_equal(name, "a_lo");
-	assert_int_equal(demangle("_ZN3foo3barEi", name, sizeof(name)), 0); /* "foo::bar(int)" does not fit */
+	assert_int_equal(demangle("_ZN3foo3barEi", DEMANGLE_FULL, name, sizeof(name)),
+			 0); /* "foo::bar(int)" does not fit */
 	assert_string_equal(name, "_ZN3");
-	assert_int_equal(demangle("_ZN3foo3barEi", name, 0), 0);
+	assert_int_equal(demangle("_ZN3foo3barEi", DEMANGLE_FULL, name, 0), 0);
 }
 
 /* Names of n parts, each of which is the one before, twice: 2^n in a few hundred bytes. */
@@ -161,7 +163,8 @@ static void names_that_double_themselves_stay_mangled(void **state)
 
 			makers[i](&name, counts[c]);
 			/* The small one shows that it would be printed. */
-			assert_int_equal(demangle(name.text, readable, sizeof(readable)), counts[c] == 3);
+			assert_int_equal(demangle(name.text, DEMANGLE_FULL, readable, sizeof(readable)),
+					 counts[c] == 3);
 			if (counts[c] != 3)
 				assert_string_equal(readable, name.text);
 		}
@@ -173,15 +176,15 @@ static void names_with_countless_lifetimes_stay_mangled(void **state)
 	char name[DEMANGLE_MAX_OUTPUT];
 
 	(void)state;
-	assert_int_equal(demangle("_RMC0FG0_Eu", name, sizeof(name)), 1);
+	assert_int_equal(demangle("_RMC0FG0_Eu", DEMANGLE_FULL, name, sizeof(name)), 1);
 	assert_string_equal(name, "<for<'a, 'b> fn()>");
-	assert_int_equal(demangle("_RMC0FGZZZZZZZ_Eu", name, sizeof(name)), 0);
+	assert_int_equal(demangle("_RMC0FGZZZZZZZ_Eu", DEMANGLE_FULL, name, sizeof(name)), 0);
 	assert_string_equal(name, "_RMC0FGZZZZZZZ_Eu");
 	/* Where libiberty prints nothing: the path of an impl. */
-	assert_int_equal(demangle("_RMIC0FGZZZZZZZ_EuEu", name, sizeof(name)), 0);
-	assert_int_equal(demangle("_RMIC0FG0_EuEu", name, sizeof(name)), 1);
+	assert_int_equal(demangle("_RMIC0FGZZZZZZZ_EuEu", DEMANGLE_FULL, name, sizeof(name)), 0);
+	assert_int_equal(demangle("_RMIC0FG0_EuEu", DEMANGLE_FULL, name, sizeof(name)), 1);
 	/* Not a binder but a name. */
-	assert_int_equal(demangle("_RNvC1a13GlobalState_x", name, sizeof(name)), 1);
+	assert_int_equal(demangle("_RNvC1a13GlobalState_x", DEMANGLE_FULL, name, sizeof(name)), 1);
 	assert_string_equal(name, "a::GlobalState_x");
 }
 
@@ -197,13 +200,124 @@ static void too_long_or_too_deep_names_stay_mangled(void **state)
 		static const char *const starts[] = {"_Z1f", "_D1a1fF", "_RYYYY"};
 
 		memcpy(mangled, starts[i], strlen(starts[i]));
-		assert_int_equal(demangle(mangled, name, sizeof(name)), 0);
+		assert_int_equal(demangle(mangled, DEMANGLE_FULL, name, sizeof(name)), 0);
 		assert_int_equal(strlen(name), sizeof(name) - 1);
 		mangled[3000] = '\0';
-		assert_int_equal(demangle(mangled, name, sizeof(name)), 0);
+		assert_int_equal(demangle(mangled, DEMANGLE_FULL, name, sizeof(name)), 0);
 		mangled[3000] = 'P';
 	}
 	free(mangled);
+}
+
+static void each_mode_shows_as_much_as_it_says(void **state)
+{
+	static const struct {
+		const char *mangled, *modes[DEMANGLE_MODE_COUNT];
+	} cases[] = {
+		{"_ZNSt6vectorIiSaIiEE9push_backERKi",
+		 {"std::vector<int, std::allocator<int> >::push_back(int const&)", "std::vector<...>::push_back",
+		  "_ZNSt6vectorIiSaIiEE9push_backERKi"}},
+		{"_Z1fIiEvT_", {"void f<int>(int)", "f<...>", "_Z1fIiEvT_"}},
+		{"_RNvXs_C1aINtB4_1bhKj10_ENtC1c1d1e",
+		 {"<a::b<u8, 16> as c::d>::e", "<a::b<...> as c::d>::e", "_RNvXs_C1aINtB4_1bhKj10_ENtC1c1d1e"}},
+		{"_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE",
+		 {"core::fmt::Write::write_fmt", "core::fmt::Write::write_fmt",
+		  "_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE"}},
+		{"_D3std5stdio7writelnFZv", {"std.stdio.writeln()", "std.stdio.writeln", "_D3std5stdio7writelnFZv"}},
+		{"main", {"main", "main", "main"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (enum demangle_mode mode = 0; mode < DEMANGLE_MODE_COUNT; mode++) {
+			char name[128];
+			bool is_other = strcmp(cases[i].modes[mode], cases[i].mangled) != 0;
+
+			assert_int_equal(demangle(cases[i].mangled, mode, name, sizeof(name)), is_other);
+			assert_string_equal(name, cases[i].modes[mode]);
+		}
+	}
+}
+
+#define FIRST "void a::work<foo::an_identifier_of_some_length__aa"
+
+/* A name of `n` bytes or a little more. */
+static char *long_cpp_name(size_t n)
+{
+	char *name = malloc(n + 64);
+	size_t len;
+
+	assert_non_null(name);
+	len = (size_t)snprintf(name, n + 64, "_ZN1a4workI");
+	for (unsigned int i = 0; len < n; i++)
+		len += (size_t)snprintf(name + len, 48, "N3foo32an_identifier_of_some_length__%c%cE", 'a' + i / 26 % 26,
+					'a' + i % 26);
+	snprintf(name + len, 16, "EEvv");
+	return name;
+}
+
+static void names_beyond_the_limit_of_libiberty_become_readable(void **state)
+{
+	static const struct {
+		size_t bytes;
+		const char *starts;
+	} cases[] = {{1200, FIRST ", foo::an_identifier_of_some_length__ab"}, {3500, FIRST}, {16000, "a::work<...>"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *mangled = long_cpp_name(cases[i].bytes), name[DEMANGLE_MAX_OUTPUT];
+
+		assert_int_equal(demangle(mangled, DEMANGLE_FULL, name, sizeof(name)), 1);
+		assert_memory_equal(name, cases[i].starts, strlen(cases[i].starts));
+		assert_int_equal(demangle(mangled, DEMANGLE_SIMPLE, name, sizeof(name)), 1);
+		assert_string_equal(name, "a::work<...>");
+		free(mangled);
+	}
+}
+
+/* 2^40 readings of the innermost. */
+static void conversions_that_are_read_again_and_again_stay_mangled(void **state)
+{
+	char mangled[1024], name[DEMANGLE_MAX_OUTPUT];
+	size_t len = (size_t)snprintf(mangled, sizeof(mangled), "_ZcvT_I");
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		len += (size_t)snprintf(mangled + len, sizeof(mangled) - len, "T_I");
+	len += (size_t)snprintf(mangled + len, sizeof(mangled) - len, "i");
+	for (int i = 0; i < 41; i++)
+		len += (size_t)snprintf(mangled + len, sizeof(mangled) - len, "E");
+	assert_int_equal(demangle(mangled, DEMANGLE_FULL, name, sizeof(name)), 0);
+	assert_int_equal(demangle(mangled, DEMANGLE_SIMPLE, name, sizeof(name)), 0);
+	/* An ordinary one is none of them. */
+	assert_int_equal(demangle("_ZN1AcvT_IiEEv", DEMANGLE_FULL, name, sizeof(name)), 1);
+}
+
+static void names_of_other_languages_are_not_altered(void **state)
+{
+	static const char *const names[] = {
+		"camlFoo__bar_123",
+		"camlStdlib__List.map_45", /* OCaml */
+		"base_GHCziBase_map_info",
+		"Main_main1_entry", /* Haskell */
+		"__mod_MOD_proc",
+		"dgemm_", /* Fortran */
+		"fs.File.readAll",
+		"std.mem.copy__anon_1234", /* Zig */
+		"$s4main3fooyyF",	   /* Swift */
+		"java.util.HashMap.getNode",
+		"ada__text_io__put_line",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (enum demangle_mode mode = 0; mode < DEMANGLE_MODE_COUNT; mode++) {
+			char name[64];
+
+			assert_int_equal(demangle(names[i], mode, name, sizeof(name)), 0);
+			assert_string_equal(name, names[i]);
+		}
+	}
 }
 
 static void type_arguments_of_go_are_left_out(void **state)
@@ -221,10 +335,12 @@ static void type_arguments_of_go_are_left_out(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		demangle_go(cases[i][0], readable, sizeof(readable));
+		demangle_go(cases[i][0], DEMANGLE_FULL, readable, sizeof(readable));
 		assert_string_equal(readable, cases[i][1]);
 	}
-	demangle_go("main.Map[int]", small, sizeof(small));
+	demangle_go("main.Map[int]", DEMANGLE_NONE, readable, sizeof(readable));
+	assert_string_equal(readable, "main.Map[int]");
+	demangle_go("main.Map[int]", DEMANGLE_SIMPLE, small, sizeof(small));
 	assert_string_equal(small, "main.Ma");
 }
 
@@ -237,6 +353,10 @@ int main(void)
 		cmocka_unit_test(names_that_double_themselves_stay_mangled),
 		cmocka_unit_test(names_with_countless_lifetimes_stay_mangled),
 		cmocka_unit_test(too_long_or_too_deep_names_stay_mangled),
+		cmocka_unit_test(each_mode_shows_as_much_as_it_says),
+		cmocka_unit_test(names_beyond_the_limit_of_libiberty_become_readable),
+		cmocka_unit_test(conversions_that_are_read_again_and_again_stay_mangled),
+		cmocka_unit_test(names_of_other_languages_are_not_altered),
 		cmocka_unit_test(type_arguments_of_go_are_left_out),
 	};
 

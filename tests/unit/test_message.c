@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "ipc/channel.h"
+#include "base/demangle_mode.h"
 #include "ipc/message.h"
 
 /* A payload in the making. */
@@ -71,6 +72,16 @@ static void every_type_has_a_name_and_a_layout(void **state)
 	}
 	for (uint16_t type = MESSAGE_NONE + 1; type < MESSAGE_TYPE_COUNT; type++)
 		assert_string_not_equal(message_type_name(type), "unknown");
+}
+
+static void a_way_of_demangling_is_one_of_the_known(void **state)
+{
+	struct message_start start = {.demangle = DEMANGLE_MODE_COUNT - 1};
+
+	(void)state;
+	assert_int_equal(message_check(MESSAGE_START, &start, sizeof(start), false), 0);
+	start.demangle = DEMANGLE_MODE_COUNT;
+	assert_int_equal(message_check(MESSAGE_START, &start, sizeof(start), false), -EBADMSG);
 }
 
 static void unknown_types_are_refused(void **state)
@@ -264,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_has_a_name_and_a_layout),
+		cmocka_unit_test(a_way_of_demangling_is_one_of_the_known),
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(text_lengths_must_add_up),
 		cmocka_unit_test(paths_hold_no_nul_and_have_a_maximum),

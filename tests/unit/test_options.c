@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/demangle_mode.h"
 #include "cli/options.h"
 #include "oom.h"
 #include "readme.h"
@@ -91,6 +92,21 @@ static void nothing_given_means_everything_at_99_hz_into_the_default_directory(v
 	assert_int_equal(options.n_outputs, 1);
 	assert_int_equal(options.outputs[0].kind, RECORD_OUTPUT_DIRECTORY);
 	assert_null(options.outputs[0].path);
+}
+
+static void names_are_demangled_as_the_word_says(void **state)
+{
+	static const char *const words[DEMANGLE_MODE_COUNT] = {"full", "simple", "none"};
+
+	(void)state;
+	assert_int_equal(parse("record"), 0);
+	assert_int_equal(options.demangle, DEMANGLE_FULL);
+	for (uint32_t mode = 0; mode < DEMANGLE_MODE_COUNT; mode++) {
+		assert_int_equal(parse("record", "--demangle", words[mode]), 0);
+		assert_int_equal(options.demangle, mode);
+		assert_int_equal(parse("symbols", "--demangle", words[mode], "file", "1"), 0);
+		assert_int_equal(parsed.symbols.demangle, mode);
+	}
 }
 
 static void the_word_record_may_be_left_out(void **state)
@@ -448,6 +464,7 @@ static void wrong_usage_is_told_with_option_and_range(void **state)
 		{{"-p", "1,"}, "--pid: '' is not a number from 1 to 4194304"},
 		{{"-p", "4194305"}, "--pid: '4194305' is not a number from 1 to 4194304"},
 		{{"--event", "cpu"}, "--event: 'cpu' is not one of cpu-clock|cycles"},
+		{{"--demangle", "some"}, "--demangle: 'some' is not one of full|simple|none"},
 		{{"--event", "cpu-clock|cycles"}, "--event: 'cpu-clock|cycles' is not one of cpu-clock|cycles"},
 		{{"--exclude-self=ye"}, "--exclude-self: 'ye' is not one of yes|no"},
 		{{"--json=yes"}, "--json takes no argument"},
@@ -597,8 +614,8 @@ static void man_page_has_each_option_of_the_help(void **state)
 
 	(void)state;
 	assert_memory_equal(man, ".TH HOSTPROF 1 ", 15);
-	assert_int_equal(options_in(help, man), 24);
-	assert_int_equal(options_in(symbols, man), 4);
+	assert_int_equal(options_in(help, man), 25);
+	assert_int_equal(options_in(symbols, man), 5);
 	free(help);
 	free(symbols);
 	free(man);
@@ -635,6 +652,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(nothing_given_means_everything_at_99_hz_into_the_default_directory, release),
+		cmocka_unit_test_teardown(names_are_demangled_as_the_word_says, release),
 		cmocka_unit_test_teardown(the_word_record_may_be_left_out, release),
 		cmocka_unit_test_teardown(an_argument_follows_in_each_gnu_form, release),
 		cmocka_unit_test_teardown(each_flag_sets_its_own_field, release),
