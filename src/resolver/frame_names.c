@@ -132,7 +132,7 @@ static int name_kernel_frame(struct naming *naming, const struct frame_key *key,
 		return intern_unnamed(naming, frame, UNNAMED_KERNEL, "[kernel]");
 	frame->is_named = true;
 	snprintf(module, sizeof(module), "[%s]", sym.module[0] ? sym.module : "kernel");
-	return intern_names(naming, frame, sym.name, sym.name, module);
+	return intern_names(naming, frame, sym.name, sym.system_name, module);
 }
 
 static int defer_jit_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)

@@ -70,6 +70,7 @@ struct added {
 	uint64_t start, limit;
 	uint32_t name;	 /* into added_names */
 	uint32_t module; /* as well */
+	bool is_unclear; /* its place was another's while we ran, whose samples may be in it */
 };
 
 struct line_vec VEC(struct line);
@@ -168,20 +169,6 @@ static bool is_marker(const char *name, size_t len)
 	       has_suffix(name, len, "_text_start") || has_suffix(name, len, "_text_end");
 }
 
-/* "bpf_prog_6deef7357e7b4530_sd_fw_egress" is program sd_fw_egress; without a name of its own it keeps its tag. */
-static void cut_bpf_tag(const char **name, size_t *len)
-{
-	const size_t tag = strlen("bpf_prog_"), end = tag + 16;
-
-	if (!has_prefix(*name, *len, "bpf_prog_") || *len <= end + 1 || (*name)[end] != '_')
-		return;
-	for (size_t i = tag; i < end; i++)
-		if (!strchr("0123456789abcdef", (*name)[i]))
-			return;
-	*name += end + 1;
-	*len -= end + 1;
-}
-
 static int add_name(struct reading *reading, const char *name, size_t len, uint32_t *ret)
 {
 	const size_t prefix = strlen(PREFIX);
@@ -242,8 +229,6 @@ static int read_line(struct reading *reading, const char *bytes, size_t n)
 		err = intern_add(reading->modules, (const char *)word.pos + 1, module_len - 2, &module);
 		if (err)
 			return err;
-		if (module == reading->bpf)
-			cut_bpf_tag(&name, &len);
 	} else if (is_name(name, len, "_stext")) {
 		reading->stext = address;
 	} else if (is_name(name, len, "_text")) {
@@ -449,8 +434,68 @@ out:
 	return err;
 }
 
+/* --- looking up ----------------------------------------------------------------------------------------------------
+ */
+
+static const struct run *find_run(const struct ksyms *ksyms, uint64_t address)
+{
+	size_t n = partition_point(ksyms->runs.len, i, ksyms->runs.items[i].base <= address);
+	return n && address < ksyms->runs.items[n - 1].limit ? &ksyms->runs.items[n - 1] : NULL;
+}
+
+/* "bpf_prog_6deef7357e7b4530_sd_fw_egress" is program sd_fw_egress; without a name of its own it keeps its tag. */
+static const char *without_bpf_tag(const char *name)
+{
+	const size_t tag = strlen("bpf_prog_"), end = tag + 16;
+
+	if (strncmp(name, "bpf_prog_", tag) != 0 || strspn(name + tag, "0123456789abcdef") != end - tag ||
+	    name[end] != '_' || !name[end + 1])
+		return name;
+	return name + end + 1;
+}
+
+static struct ksym symbol_of(uint64_t address, const char *name, const char *module)
+{
+	return (struct ksym){.address = address,
+			     .name = strcmp(module, "bpf") ? name : without_bpf_tag(name),
+			     .system_name = name,
+			     .module = module};
+}
+
+/* Of what kallsyms said. */
+static int find_read(const struct ksyms *ksyms, uint64_t address, struct ksym *ret)
+{
+	const struct run *run = find_run(ksyms, address);
+	const struct symbol_start *symbols;
+	size_t n;
+
+	if (!run)
+		return -ENOENT;
+	symbols = &ksyms->symbols.items[run->first];
+	n = partition_point(run->n, i, symbols[i].offset <= address - run->base);
+	/* n > 0: the first symbol is the run's base. */
+	if (address - run->base - symbols[n - 1].offset >= run->symbol_max)
+		return -ENOENT;
+	*ret = symbol_of(run->base + symbols[n - 1].offset, (const char *)ksyms->names.data + symbols[n - 1].name,
+			 intern_str(ksyms->modules, run->module));
+	return 0;
+}
+
 /* --- records -------------------------------------------------------------------------------------------------------
  */
+
+/* What lies outside of the kernel's text and modules says whose it is by its name; modules as in kallsyms. */
+static const char *module_of_added(const char *name, size_t len)
+{
+	static const struct {
+		const char *prefix, *module;
+	} modules[] = {{"bpf_", "bpf"}, {"ftrace_trampoline", "__builtin__ftrace"}, {"kprobe_", "__builtin__kprobes"}};
+
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
+		if (has_prefix(name, len, modules[i].prefix))
+			return modules[i].module;
+	return "";
+}
 
 /* Index of the first added range that ends behind the address. */
 static size_t find_added(const struct added_vec *added, uint64_t address)
@@ -458,29 +503,47 @@ static size_t find_added(const struct added_vec *added, uint64_t address)
 	return partition_point(added->len, i, added->items[i].limit <= address);
 }
 
+static int name_added(struct ksyms *ksyms, const char *name, size_t len, struct added *entry)
+{
+	int err = 0;
+
+	if (!ksyms->added_names)
+		err = intern_new(MAX_ADDED + 1, MAX_ADDED * (size_t)MAX_NAME, &ksyms->added_names);
+	if (!err)
+		err = intern_add(ksyms->added_names, name, len, &entry->name);
+	return err ? err : intern_add_str(ksyms->added_names, module_of_added(name, len), &entry->module);
+}
+
+/* Samples tell an address and, by now, no time: where two lay one after the other, neither can be named. kallsyms knows
+ * no ends, so of its symbols those count that begin in the range. */
+static bool was_of_another(const struct ksyms *ksyms, const struct added *entry)
+{
+	const char *name = intern_str(ksyms->added_names, entry->name);
+	struct ksym sym;
+
+	for (size_t i = find_added(&ksyms->added, entry->start);
+	     i < ksyms->added.len && ksyms->added.items[i].start < entry->limit; i++)
+		if (ksyms->added.items[i].name != entry->name || ksyms->added.items[i].is_unclear)
+			return true;
+	return !find_read(ksyms, entry->limit - 1, &sym) && sym.address >= entry->start &&
+	       strcmp(sym.system_name, name) != 0;
+}
+
 int ksyms_add(struct ksyms *ksyms, uint64_t address, uint64_t len, const char *name)
 {
 	struct added_vec *added = &ksyms->added;
 	size_t name_len = strnlen(name, MAX_NAME), first, last;
-	bool is_bpf = has_prefix(name, name_len, "bpf_");
 	struct added entry = {.start = address};
 	int err;
 
 	if (!address || !len || !name_len || !checked_add(address, len, &entry.limit))
 		return -EINVAL;
-	if (!ksyms->added_names) {
-		err = intern_new(MAX_ADDED + 1, MAX_ADDED * (size_t)MAX_NAME, &ksyms->added_names);
-		if (err)
-			return err;
-	}
-	cut_bpf_tag(&name, &name_len);
-	err = intern_add(ksyms->added_names, name, name_len, &entry.name);
-	if (!err && is_bpf)
-		err = intern_add_str(ksyms->added_names, "bpf", &entry.module);
+	err = name_added(ksyms, name, name_len, &entry);
 	if (!err)
 		err = vec_reserve(added, added->len + 1);
 	if (err)
 		return err;
+	entry.is_unclear = was_of_another(ksyms, &entry);
 	/* What lay there before is gone: the kernel would not reuse its place otherwise. */
 	first = last = find_added(added, entry.start);
 	while (last < added->len && added->items[last].start < entry.limit)
@@ -491,40 +554,18 @@ int ksyms_add(struct ksyms *ksyms, uint64_t address, uint64_t len, const char *n
 	return 0;
 }
 
-/* --- looking up ----------------------------------------------------------------------------------------------------
- */
-
-static const struct run *find_run(const struct ksyms *ksyms, uint64_t address)
-{
-	size_t n = partition_point(ksyms->runs.len, i, ksyms->runs.items[i].base <= address);
-	return n && address < ksyms->runs.items[n - 1].limit ? &ksyms->runs.items[n - 1] : NULL;
-}
-
 int ksyms_find(const struct ksyms *ksyms, uint64_t address, struct ksym *ret)
 {
-	size_t at = find_added(&ksyms->added, address), n;
-	const struct symbol_start *symbols;
-	const struct run *run;
+	size_t at = find_added(&ksyms->added, address);
+	const struct added *added;
 
-	if (at < ksyms->added.len && ksyms->added.items[at].start <= address) {
-		const struct added *added = &ksyms->added.items[at];
-
-		*ret = (struct ksym){.address = added->start,
-				     .name = intern_str(ksyms->added_names, added->name),
-				     .module = intern_str(ksyms->added_names, added->module)};
-		return 0;
-	}
-	run = find_run(ksyms, address);
-	if (!run)
+	if (at == ksyms->added.len || ksyms->added.items[at].start > address)
+		return find_read(ksyms, address, ret);
+	added = &ksyms->added.items[at];
+	if (added->is_unclear)
 		return -ENOENT;
-	symbols = &ksyms->symbols.items[run->first];
-	n = partition_point(run->n, i, symbols[i].offset <= address - run->base);
-	/* n > 0: the first symbol is the run's base. */
-	if (address - run->base - symbols[n - 1].offset >= run->symbol_max)
-		return -ENOENT;
-	*ret = (struct ksym){.address = run->base + symbols[n - 1].offset,
-			     .name = (const char *)ksyms->names.data + symbols[n - 1].name,
-			     .module = intern_str(ksyms->modules, run->module)};
+	*ret = symbol_of(added->start, intern_str(ksyms->added_names, added->name),
+			 intern_str(ksyms->added_names, added->module));
 	return 0;
 }
 

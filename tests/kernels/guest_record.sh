@@ -60,6 +60,14 @@ check kernel_names_are_there grep -q '_\[k\]' /tmp/folded
 check hotplug_samples_before test "$(samples '^before;' /tmp/folded)" -gt 30
 check hotplug_samples_of_the_cpu_that_came_back test "$(samples '^after;' /tmp/folded)" -gt 60
 
+# A kernel that hides its symbols from root too costs names alone.
+restrict=$(cat /proc/sys/kernel/kptr_restrict)
+echo 2 >/proc/sys/kernel/kptr_restrict
+record restricted_ -F 99 --folded /tmp/folded --force -- sh -c 'timeout 4 dd if=/dev/urandom of=/dev/null bs=64k 2>/dev/null; exit 0'
+echo "$restrict" >/proc/sys/kernel/kptr_restrict
+check restricted_kernel_frames_are_there grep -q ';\[kernel restricted\]_\[k\] ' /tmp/folded
+check restricted_kernel_names_are_not_guessed test "$(grep -o '[^;]*_\[k\]' /tmp/folded | grep -vc '^\[kernel restricted\]_')" = 0
+
 # A locked memlock limit that cannot be raised counts before 5.11; there the error names it.
 (
 	ulimit -l 64

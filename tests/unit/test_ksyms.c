@@ -39,7 +39,7 @@ static struct ksyms *read_text(const char *text, bool *restricted, size_t *bad)
 static void check_lookups(const struct ksyms *ksyms, const struct lookup *lookups, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct ksym sym = {0, "", ""};
+		struct ksym sym = {.name = "", .module = ""};
 		int err = ksyms_find(ksyms, lookups[i].address, &sym);
 
 		if (err != (lookups[i].name ? 0 : -ENOENT))
@@ -307,14 +307,75 @@ static void records_name_their_range_and_replace_what_lay_there(void **state)
 	assert_int_equal(ksyms_count(ksyms), 2);
 	check_lookups(ksyms,
 		      (const struct lookup[]){{0x1000, NULL, "", 0},
-					      {0x20ef, "new", "bpf", 0x10f0},
+					      {0x10ff, NULL, "", 0}, /* was it "one", or "new"? */
+					      {0x20ef, NULL, "", 0},
 					      {0x20f0, NULL, "", 0},
 					      {0x3010, "three", "", 0x3000}},
-		      4);
+		      5);
+	assert_int_equal(ksyms_add(ksyms, 0x3000, 0x200, "three"), 0); /* loaded again, or told again */
+	check_lookups(ksyms, (const struct lookup[]){{0x3110, "three", "", 0x3000}}, 1);
 	assert_int_equal(ksyms_add(ksyms, 0, 16, "x"), -EINVAL);
 	assert_int_equal(ksyms_add(ksyms, 16, 0, "x"), -EINVAL);
 	assert_int_equal(ksyms_add(ksyms, 16, 16, ""), -EINVAL);
 	assert_int_equal(ksyms_add(ksyms, UINT64_MAX - 4, 16, "x"), -EINVAL);
+	ksyms_free(ksyms);
+}
+
+static void a_record_over_one_of_kallsyms_is_unclear_unless_it_is_the_same(void **state)
+{
+	bool restricted;
+	struct ksyms *ksyms = read_text(KERNEL "ffffffffc0001000 t bpf_prog_6deef7357e7b4530_one\t[bpf]\n"
+					       "ffffffffc0002000 t bpf_prog_6deef7357e7b4530_two\t[bpf]\n"
+					       "ffffffffc0003000 t bpf_prog_6deef7357e7b4530_three\t[bpf]\n",
+					&restricted, NULL);
+
+	(void)state;
+	assert_int_equal(ksyms_add(ksyms, 0xffffffffc0001000, 0x100, "bpf_prog_6deef7357e7b4530_one"), 0);
+	assert_int_equal(ksyms_add(ksyms, 0xffffffffc0001f00, 0x180, "bpf_prog_6deef7357e7b4530_other"), 0);
+	/* Behind the end of "three", which kallsyms does not tell. */
+	assert_int_equal(ksyms_add(ksyms, 0xffffffffc0003040, 0x40, "bpf_prog_6deef7357e7b4530_four"), 0);
+	check_lookups(ksyms,
+		      (const struct lookup[]){{0xffffffffc0001010, "one", "bpf", 0xffffffffc0001000},
+					      {0xffffffffc0001f10, NULL, "", 0},
+					      {0xffffffffc0002010, NULL, "", 0},
+					      {0xffffffffc0003010, "three", "bpf", 0xffffffffc0003000},
+					      {0xffffffffc0003050, "four", "bpf", 0xffffffffc0003040}},
+		      5);
+	ksyms_free(ksyms);
+}
+
+static void trampolines_are_of_who_made_them(void **state)
+{
+	struct ksyms *ksyms = NULL;
+
+	(void)state;
+	assert_int_equal(ksyms_new(&ksyms), 0);
+	assert_int_equal(ksyms_add(ksyms, 0x1000, 0x100, "ftrace_trampoline"), 0);
+	assert_int_equal(ksyms_add(ksyms, 0x2000, 0x100, "kprobe_insn_page"), 0);
+	assert_int_equal(ksyms_add(ksyms, 0x3000, 0x100, "bpf_trampoline_6442459906"), 0);
+	assert_int_equal(ksyms_add(ksyms, 0x4000, 0x100, "bpf_dispatcher_xdp"), 0);
+	check_lookups(ksyms,
+		      (const struct lookup[]){{0x1010, "ftrace_trampoline", "__builtin__ftrace", 0x1000},
+					      {0x2010, "kprobe_insn_page", "__builtin__kprobes", 0x2000},
+					      {0x3010, "bpf_trampoline_6442459906", "bpf", 0x3000},
+					      {0x4010, "bpf_dispatcher_xdp", "bpf", 0x4000}},
+		      4);
+	ksyms_free(ksyms);
+}
+
+static void the_raw_name_keeps_the_tag(void **state)
+{
+	bool restricted;
+	struct ksyms *ksyms =
+		read_text(KERNEL "ffffffffc0001000 t bpf_prog_6deef7357e7b4530_one\t[bpf]\n", &restricted, NULL);
+	struct ksym sym;
+
+	(void)state;
+	assert_int_equal(ksyms_find(ksyms, 0xffffffffc0001010, &sym), 0);
+	assert_string_equal(sym.system_name, "bpf_prog_6deef7357e7b4530_one");
+	assert_int_equal(ksyms_add(ksyms, 0x1000, 0x100, "bpf_prog_6deef7357e7b4530_two"), 0);
+	assert_int_equal(ksyms_find(ksyms, 0x1010, &sym), 0);
+	assert_string_equal(sym.system_name, "bpf_prog_6deef7357e7b4530_two");
 	ksyms_free(ksyms);
 }
 
@@ -399,6 +460,9 @@ int main(void)
 		cmocka_unit_test(zeros_mean_restricted),
 		cmocka_unit_test(reading_again_replaces_all_and_failing_nothing),
 		cmocka_unit_test(records_name_their_range_and_replace_what_lay_there),
+		cmocka_unit_test(a_record_over_one_of_kallsyms_is_unclear_unless_it_is_the_same),
+		cmocka_unit_test(trampolines_are_of_who_made_them),
+		cmocka_unit_test(the_raw_name_keeps_the_tag),
 		cmocka_unit_test(records_are_bounded),
 		cmocka_unit_test(large_kernel_is_small),
 		cmocka_unit_test(own_kernel_is_read),
