@@ -41,7 +41,7 @@ check-source: ## check-layers, check-headers, check-format and lint as tests
 	$(Q)$(RUN) --timeout 900 tests/source_checks.sh
 
 # One after the other: they watch the machine.
-LIVE := $(patsubst %,tests/integration/%.sh,ground_truth accounting command files bad_input pprof_tools flamegraph_browser short_lived \
+LIVE := $(patsubst %,tests/integration/%.sh,ground_truth accounting command files bad_input pprof_tools flamegraph_browser short_lived jit \
 	versus_perf faults unwind unwind_programs versus_perf_dwarf)
 LIVE := $(filter $(LIVE),$(wildcard tests/integration/*.sh))
 check-root: export WORKLOADS = $(abspath $(WL))

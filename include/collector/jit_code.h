@@ -29,9 +29,11 @@ void jit_code_free(struct jit_code *code);
 
 /* Can this object of a mapping hold generated code? */
 bool jit_code_is(const struct object *mapped);
-/* The object of the process' code at the address; made, and its perf map wanted, with the first one. A map that was not
- * there is wanted again after 1, 2, 4 … s, at most 32. 0: no room. */
-uint32_t jit_code_object(struct jit_code *code, struct process *process, uint64_t ip, uint64_t now_ns);
+/* The object of the process' code at the address, made with the first one; 0: no room. */
+uint32_t jit_code_object(struct jit_code *code, struct process *process, uint64_t ip);
+/* The process has generated code that was sampled, or will be: its perf map is wanted, and one that was not there again
+ * after 1, 2, 4 … s, at most 32. */
+void jit_code_want(struct jit_code *code, struct process *process, uint64_t now_ns);
 /* As far as there is one; 0: no sample was in this part. */
 uint32_t jit_code_find(const struct jit_code *code, const struct process *process, uint64_t ip);
 /* At the end: perf maps that were not there, or may be others by now, are wanted again. */

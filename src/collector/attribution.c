@@ -210,24 +210,45 @@ struct moment {
 	uint32_t lacking_slot; /* of a walk that has to wait */
 };
 
-/* Generated code: an offset in an object of the process alone. */
-static void locate_jit_frame(struct attribution *attribution, const struct moment *moment, uint64_t ip, int is_return,
-			     uint64_t *ret)
+/* What the process says of its code is opened while the process lives. */
+static void want_jit_files(struct attribution *attribution, struct process *process, uint64_t now_ns)
 {
-	struct process *process = moment->process;
-	uint32_t id = jit_code_object(attribution->options.jit, process, ip - (uint64_t)is_return, moment->now_ns);
-	const struct object *object = object_table_get(attribution->options.objects, id);
 	struct object *jitdump = object_table_get(attribution->options.objects, process->jitdump);
 	const struct mapping *mapping;
 
-	if (!object || ip - object->base > FRAME_OFFSET_MAX)
-		return;
-	*ret = frame_from_object(FRAME_FILE, id, ip - object->base, is_return);
+	jit_code_want(attribution->options.jit, process, now_ns);
 	if (!jitdump || jitdump->state != OBJECT_UNSEEN)
 		return;
 	mapping = process_find_object(process, jitdump->id);
 	if (mapping)
 		attribution->options.want_object(attribution->options.ctx, jitdump, process, mapping);
+}
+
+/* Generated code: an offset in an object of the process alone. */
+static void locate_jit_frame(struct attribution *attribution, const struct moment *moment, uint64_t ip, int is_return,
+			     uint64_t *ret)
+{
+	uint32_t id = jit_code_object(attribution->options.jit, moment->process, ip - (uint64_t)is_return);
+	const struct object *object = object_table_get(attribution->options.objects, id);
+
+	want_jit_files(attribution, moment->process, moment->now_ns);
+	if (object && ip - object->base <= FRAME_OFFSET_MAX)
+		*ret = frame_from_object(FRAME_FILE, id, ip - object->base, is_return);
+}
+
+static bool has_jit_code(const struct attribution *attribution, const struct process *process)
+{
+	const struct mapping *mappings;
+	size_t n;
+
+	mappings = process_mappings(process, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct object *object = object_table_get(attribution->options.objects, mappings[i].object);
+
+		if (object && jit_code_is(object))
+			return true;
+	}
+	return false;
 }
 
 /* The word of one frame: an address in a file becomes the file and the offset in it. false: the address is in no
@@ -409,6 +430,19 @@ static void await_table(const struct attribution *attribution, const struct mome
 	waiting->slot_version = unwinding_slot_version(attribution->unwinding, moment->lacking_slot);
 }
 
+/* The leaf of a stack that waits is known already. */
+static void foresee_jit_code(struct attribution *attribution, const struct moment *moment,
+			     const struct sample_record *sample)
+{
+	const struct stack_copy_record *copy =
+		sample->flags & SAMPLE_STACK_COPY ? find_copy(attribution, sample->user) : NULL;
+	const struct mapping *mapping = copy && moment->mappings ? mapping_set_find(moment->mappings, copy->ip) : NULL;
+	const struct object *object = mapping ? object_table_get(attribution->options.objects, mapping->object) : NULL;
+
+	if (attribution->options.jit && object && jit_code_is(object))
+		want_jit_files(attribution, moment->process, moment->now_ns);
+}
+
 /* Stores the sample, or lets it wait for its process' mappings, or for the tables of its stack. */
 static void store_or_wait(struct attribution *attribution, struct sample_key *key, const struct sample_record *sample,
 			  uint64_t now_ns)
@@ -426,6 +460,7 @@ static void store_or_wait(struct attribution *attribution, struct sample_key *ke
 		store_sample(attribution, &moment, sample, key);
 		return;
 	}
+	foresee_jit_code(attribution, &moment, sample);
 	*waiting = (struct waiting){.sample = *sample,
 				    .key = *key,
 				    .deadline_ns = now_ns + (awaits_scan ? SCAN_PATIENCE_NS : UNWINDING_PATIENCE_NS)};
@@ -463,6 +498,9 @@ static void take_sample(struct attribution *attribution, const struct sample_rec
 		attribution->options.want_scan(attribution->options.ctx, process);
 		process->scan_asked = true;
 	}
+	/* A stack that has to wait for its tables may outlive its process. */
+	if (attribution->options.jit && !had_samples && has_jit_code(attribution, process))
+		want_jit_files(attribution, process, now_ns);
 	if (attribution->unwinding && !process->needs_scan && sample->user)
 		unwinding_publish(attribution->unwinding, process, record->image, now_ns);
 	err = make_key(attribution, process, record, sample, &key);

@@ -146,7 +146,7 @@ static void want(struct jit_code *code, struct object *perf_map)
 	code->options.want_perf_map(code->options.ctx, perf_map);
 }
 
-static void want_perf_map(struct jit_code *code, struct process *process, uint64_t now_ns)
+void jit_code_want(struct jit_code *code, struct process *process, uint64_t now_ns)
 {
 	struct object *perf_map;
 
@@ -170,7 +170,7 @@ uint32_t jit_code_find(const struct jit_code *code, const struct process *proces
 	return known ? *known : 0;
 }
 
-uint32_t jit_code_object(struct jit_code *code, struct process *process, uint64_t ip, uint64_t now_ns)
+uint32_t jit_code_object(struct jit_code *code, struct process *process, uint64_t ip)
 {
 	const struct part_key key = {.process = process, .part = ip >> FRAME_OBJECT_SHIFT};
 	uint32_t *slot;
@@ -180,7 +180,6 @@ uint32_t jit_code_object(struct jit_code *code, struct process *process, uint64_
 	if (!*slot)
 		*slot = object_table_add_own(code->options.objects, OBJECT_JIT, runtime_of(code, process), process,
 					     key.part << FRAME_OBJECT_SHIFT);
-	want_perf_map(code, process, now_ns);
 	return *slot;
 }
 

@@ -25,6 +25,7 @@
 #define FLAG_OTHER_CLOCK 1u
 #define RECORD_BYTES 16
 #define ENTRY_BYTES 16
+#define MAX_PADDING 7 /* behind a record */
 #define NAME_SHARE_BYTES 64
 /* perf inject, which V8 writes for, once put an ELF header of this size in front of the code: V8 adds it to the
  * addresses of its lines (deps/v8/src/diagnostics/perf-jit.cc, kElfHeaderSize). */
@@ -184,11 +185,21 @@ static int add_function(struct jitdump *dump, const struct function *function, u
 	return code_ranges_add(&dump->ranges, function->start, size, number);
 }
 
-/* Are lines of this code behind its end? Then all lines of the file lie too far up. */
-static void look_for_shift(struct jitdump *dump, const struct function *function, uint64_t size)
+/* Are lines of this code behind its end? Then all lines of the file lie too far up; further up than that, they are of
+ * no code. */
+static void take_lines(struct jitdump *dump, struct function *function, uint64_t size)
 {
-	for (uint32_t i = 0; i < function->n_lines && !dump->lines_are_shifted; i++)
-		dump->lines_are_shifted = dump->lines.items[function->first_line + i].offset >= size;
+	const struct lines *lines = &dump->next_lines;
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < lines->n; i++)
+		if (dump->lines.items[lines->first + i].offset > last)
+			last = dump->lines.items[lines->first + i].offset;
+	if (last >= size + ELF_HEADER_SHIFT)
+		return;
+	dump->lines_are_shifted = dump->lines_are_shifted || (lines->n && last >= size);
+	function->first_line = lines->first;
+	function->n_lines = lines->n;
 }
 
 static int on_load(struct jitdump *dump, int fd, const struct record *record)
@@ -212,11 +223,8 @@ static int on_load(struct jitdump *dump, int fd, const struct record *record)
 	err = add_text(dump, &piece, &function.name, &len);
 	if (err)
 		return err;
-	if (dump->next_lines.n && dump->next_lines.start == function.start) {
-		function.first_line = dump->next_lines.first;
-		function.n_lines = dump->next_lines.n;
-		look_for_shift(dump, &function, size);
-	}
+	if (dump->next_lines.start == function.start)
+		take_lines(dump, &function, size);
 	dump->next_lines.n = 0;
 	return function.name ? add_function(dump, &function, size, index) : -EINVAL;
 }
@@ -243,7 +251,7 @@ static int on_move(struct jitdump *dump, int fd, const struct record *record)
 	return add_function(dump, &function, size, index);
 }
 
-/* One line at the cursor; *ret_bytes: how long it is. A line before the code is passed over. */
+/* One line at the cursor; *ret_bytes: how long it is. */
 static int add_line(struct jitdump *dump, struct cursor *piece, uint32_t *file, uint64_t *ret_bytes)
 {
 	struct lines *lines = &dump->next_lines;
@@ -254,7 +262,7 @@ static int add_line(struct jitdump *dump, struct cursor *piece, uint32_t *file, 
 	int err;
 
 	cursor_u32(piece); /* discriminator */
-	if (!cursor_ok(piece))
+	if (!cursor_ok(piece) || address < lines->start || address - lines->start > UINT32_MAX)
 		return -EINVAL;
 	err = add_text(dump, piece, &text, &len);
 	if (err)
@@ -264,8 +272,6 @@ static int add_line(struct jitdump *dump, struct cursor *piece, uint32_t *file, 
 	*ret_bytes = ENTRY_BYTES + len + 1;
 	if (strcmp(intern_str(dump->texts, text), SAME_FILE) != 0)
 		*file = text;
-	if (address < lines->start || address - lines->start > UINT32_MAX)
-		return 0;
 	line = vec_push(&dump->lines);
 	if (!line)
 		return dump->lines.len == dump->lines.max ? -E2BIG : -ENOMEM;
@@ -274,6 +280,8 @@ static int add_line(struct jitdump *dump, struct cursor *piece, uint32_t *file, 
 	return 0;
 }
 
+/* V8 (of Node.js 20) writes wrong lines for the code of its baseline compiler, which end before their record does: so
+ * none of a record is taken that does not hold together. */
 static int on_debug_info(struct jitdump *dump, int fd, const struct record *record)
 {
 	uint64_t offset = record->offset + 2 * sizeof(uint64_t), n, bytes;
@@ -295,6 +303,8 @@ static int on_debug_info(struct jitdump *dump, int fd, const struct record *reco
 			err = add_line(dump, &piece, &file, &bytes);
 		offset += err ? 0 : bytes;
 	}
+	if (!err && record->limit - offset > MAX_PADDING)
+		err = -EINVAL;
 	if (err)
 		dump->next_lines.n = 0;
 	return err;

@@ -19,7 +19,7 @@
 #include "symbol/code_ranges.h"
 #include "symbol/growing_file.h"
 
-/* A name costs its bytes and some 40 for finding it again. */
+/* A name costs its bytes and some 50 for finding it again. */
 #define NAME_SHARE_BYTES 64
 
 struct perf_map {
@@ -34,7 +34,7 @@ struct perf_map {
 
 static int new_names(const struct perf_map *map, struct intern **ret)
 {
-	size_t share = map->max_bytes / 4;
+	size_t share = map->max_bytes / 8 * 3;
 
 	return intern_new(share / NAME_SHARE_BYTES, share, ret);
 }
@@ -47,7 +47,7 @@ int perf_map_new(size_t max_bytes, struct perf_map **ret)
 	if (!map)
 		return -ENOMEM;
 	map->max_bytes = max_bytes;
-	code_ranges_init(&map->ranges, max_bytes / 2);
+	code_ranges_init(&map->ranges, max_bytes / 3);
 	err = new_names(map, &map->names);
 	if (err) {
 		perf_map_free(map);

@@ -55,20 +55,22 @@ static void each_part_of_the_address_space_is_an_object(void **state)
 {
 	struct fixture *fixture = *state;
 	struct process other = {.tgid = 4712};
-	uint32_t first = jit_code_object(fixture->code, &fixture->process, 0x7f0000001000, 0);
-	uint32_t second = jit_code_object(fixture->code, &fixture->process, 0x1000, 0);
+	uint32_t first = jit_code_object(fixture->code, &fixture->process, 0x7f0000001000);
+	uint32_t second = jit_code_object(fixture->code, &fixture->process, 0x1000);
 
 	assert_int_not_equal(first, 0);
-	assert_int_equal(jit_code_object(fixture->code, &fixture->process, 0x7fffffffffff, 0), first);
+	assert_int_equal(jit_code_object(fixture->code, &fixture->process, 0x7fffffffffff), first);
 	assert_int_not_equal(first, second);
 	assert_int_equal(object_table_get(fixture->objects, first)->base, 0x7f0000000000);
 	assert_int_equal(object_table_get(fixture->objects, second)->base, 0);
 	assert_int_equal(jit_code_find(fixture->code, &fixture->process, 0x7f0012345678), first);
 	assert_int_equal(jit_code_find(fixture->code, &other, 0x7f0012345678), 0);
-	assert_int_not_equal(jit_code_object(fixture->code, &other, 0x7f0012345678, 0), first);
+	assert_int_not_equal(jit_code_object(fixture->code, &other, 0x7f0012345678), first);
 	assert_ptr_equal(object_table_get(fixture->objects, first)->process, &fixture->process);
+	assert_int_equal(fixture->wanted, 0);
+	jit_code_want(fixture->code, &fixture->process, 0);
+	assert_int_equal(fixture->wanted, 1);
 	assert_string_equal(perf_map_of(fixture)->path, "/tmp/perf-17.map");
-	assert_int_equal(fixture->wanted, 2);
 }
 
 static void a_map_that_is_not_there_is_looked_for_again_and_less_often(void **state)
@@ -77,7 +79,7 @@ static void a_map_that_is_not_there_is_looked_for_again_and_less_often(void **st
 	unsigned asked = 0;
 
 	for (uint64_t second = 0; second < 64; second++) {
-		jit_code_object(fixture->code, &fixture->process, 0x1000, second * NSEC_PER_SEC);
+		jit_code_want(fixture->code, &fixture->process, second * NSEC_PER_SEC);
 		if (fixture->wanted > asked)
 			assert_true(second == 0 || second == 1 || second == 3 || second == 7 || second == 15 ||
 				    second == 31 || second == 63);
@@ -86,7 +88,7 @@ static void a_map_that_is_not_there_is_looked_for_again_and_less_often(void **st
 	}
 	assert_int_equal(fixture->wanted, 7);
 	perf_map_of(fixture)->state = OBJECT_OPEN;
-	jit_code_object(fixture->code, &fixture->process, 0x1000, 10000 * NSEC_PER_SEC);
+	jit_code_want(fixture->code, &fixture->process, 10000 * NSEC_PER_SEC);
 	assert_int_equal(fixture->wanted, 7);
 }
 
@@ -102,7 +104,7 @@ static void at_the_end_maps_are_looked_for_that_may_be_others(void **state)
 	};
 	struct fixture *fixture = *state;
 
-	jit_code_object(fixture->code, &fixture->process, 0x1000, 0);
+	jit_code_want(fixture->code, &fixture->process, 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		fixture->wanted = 0;
 		fixture->process.is_alive = cases[i].is_alive;
@@ -153,7 +155,7 @@ static void a_library_tells_the_runtime_too(void **state)
 	mapping.object = object_table_add(fixture->objects, &(struct object_identity){.path = "/lib/libcoreclr.so"});
 	assert_int_equal(mapping_set_new(&budget, &fixture->process.mappings), 0);
 	assert_int_equal(mapping_set_insert(&fixture->process.mappings, &mapping), 0);
-	id = jit_code_object(fixture->code, &fixture->process, 0x1000, 0);
+	id = jit_code_object(fixture->code, &fixture->process, 0x1000);
 	assert_string_equal(object_table_get(fixture->objects, id)->path, "[jit dotnet]");
 	mapping_set_unref(fixture->process.mappings);
 }

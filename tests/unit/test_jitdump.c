@@ -127,20 +127,15 @@ static void moved_code_keeps_name_and_lines(void **state)
 
 static void addresses_have_lines(void **state)
 {
-	static const struct jitdump_line lines[] = {{0x1020, 12, "\xff"},
-						    {0x1000, 10, "/srv/a.js"},
-						    {0x1010, 11, "\xff"},
-						    {0xfff, 1, "/before"},
-						    {0x1030, 5, "/b.js"}};
-	static const struct jitdump_line sorted[] = {
-		{0x1000, 10, "/srv/a.js"}, {0x1010, 11, "\xff"}, {0x1020, 12, "\xff"}, {0x1030, 5, "/b.js"}};
+	static const struct jitdump_line lines[] = {
+		{0x1000, 10, "/srv/a.js"}, {0x1020, 12, "\xff"}, {0x1010, 11, "\xff"}, {0x1030, 5, "/b.js"}};
 	struct fixture *fixture = *state;
 
 	jitdump_begin(&fixture->file, 0);
-	jitdump_lines(&fixture->file, 10, 0x1000, sorted, 4);
+	jitdump_lines(&fixture->file, 10, 0x1000, lines, 4);
 	jitdump_load(&fixture->file, 10, 0x1000, 0x100, 1, "with");
 	jitdump_load(&fixture->file, 10, 0x2000, 0x100, 2, "without");
-	jitdump_lines(&fixture->file, 10, 0x3000, lines, 5);
+	jitdump_lines(&fixture->file, 10, 0x1000, lines, 4);
 	jitdump_load(&fixture->file, 10, 0x4000, 0x100, 3, "of others");
 	update(fixture);
 	check(fixture, 0x1000, "with", "/srv/a.js", 10);
@@ -150,6 +145,32 @@ static void addresses_have_lines(void **state)
 	check(fixture, 0x10ff, "with", "/b.js", 5);
 	check(fixture, 0x2000, "without", "", 0);
 	check(fixture, 0x4000, "of others", "", 0);
+}
+
+/* As V8 writes for baseline code: the lines end before the record, or lie elsewhere. */
+static void lines_that_do_not_hold_together_are_none(void **state)
+{
+	static const struct jitdump_line before[] = {{0x1000, 1, "/a.js"}, {0xfff, 2, "/a.js"}};
+	static const struct jitdump_line behind[] = {{0x2000, 1, "/a.js"}, {0x2140, 2, "/a.js"}};
+	static const struct {
+		uint64_t code, n, address;
+		uint32_t line, column;
+		char file[24]; /* and more behind its end */
+	} rest = {0x3000, 1, 0x3000, 7, 0, "/a.js"};
+	struct fixture *fixture = *state;
+
+	jitdump_begin(&fixture->file, 0);
+	jitdump_lines(&fixture->file, 10, 0x1000, before, 2);
+	jitdump_load(&fixture->file, 10, 0x1000, 0x100, 1, "before");
+	jitdump_lines(&fixture->file, 10, 0x2000, behind, 2);
+	jitdump_load(&fixture->file, 10, 0x2000, 0x100, 2, "behind");
+	jitdump_record(&fixture->file, 2, 10, &rest, sizeof(rest));
+	jitdump_load(&fixture->file, 10, 0x3000, 0x100, 3, "with a rest");
+	update(fixture);
+	check(fixture, 0x1000, "before", "", 0);
+	check(fixture, 0x2000, "behind", "", 0);
+	check(fixture, 0x3000, "with a rest", "", 0);
+	assert_int_equal(jitdump_bad_records(fixture->dump), 2);
 }
 
 /* V8's lie 0x40 too far up, so that some are behind the end of their code. */
@@ -275,6 +296,7 @@ int main(void)
 		TEST(other_clocks_are_not_compared),
 		TEST(moved_code_keeps_name_and_lines),
 		TEST(addresses_have_lines),
+		TEST(lines_that_do_not_hold_together_are_none),
 		TEST(lines_behind_the_code_shift_all),
 		TEST(record_that_is_being_written_waits),
 		TEST(file_written_anew_is_read_anew),

@@ -4,7 +4,9 @@
  *
  *     jit_code map SECONDS           in /tmp/perf-PID.map, which is deleted at the end
  *     jit_code dump SECONDS FOLDER   in FOLDER/jit-PID.dump, with a line of the innermost, deleted at the end
- *     jit_code none SECONDS          nowhere */
+ *     jit_code none SECONDS          nowhere
+ *
+ * With JIT_CODE_REST_US in its environment it rests so long behind each call, of about a third of a millisecond. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -120,6 +122,8 @@ int main(int argc, char **argv)
 	uint8_t *code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char path[4096] = "";
 	int fd = -1;
+	const char *rest = getenv("JIT_CODE_REST_US");
+	useconds_t rest_us = rest ? (useconds_t)atoi(rest) : 0;
 	uint64_t until_ns;
 
 	if (argc < 3 || code == MAP_FAILED)
@@ -144,8 +148,11 @@ int main(int argc, char **argv)
 			write_dump(fd, code);
 	}
 	until_ns = now_ns() + (uint64_t)(atof(argv[2]) * 1e9);
-	while (now_ns() < until_ns)
+	while (now_ns() < until_ns) {
 		((void (*)(uint32_t))(uintptr_t)code)(1000000);
+		if (rest_us)
+			usleep(rest_us);
+	}
 	if (path[0])
 		unlink(path);
 	return 0;
