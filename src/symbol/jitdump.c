@@ -79,7 +79,14 @@ struct jitdump {
 	uint8_t bytes[RECORD_BYTES + 64 + JITDUMP_MAX_NAME];
 };
 
-static int init_tables(struct jitdump *dump)
+static int new_texts(const struct jitdump *dump, struct intern **ret)
+{
+	size_t share = dump->max_bytes / 4;
+
+	return intern_new(share / NAME_SHARE_BYTES, share, ret);
+}
+
+static void init_tables(struct jitdump *dump)
 {
 	size_t share = dump->max_bytes / 8;
 
@@ -88,7 +95,6 @@ static int init_tables(struct jitdump *dump)
 	vec_init(&dump->lines, share / sizeof(struct line));
 	/* A slot of 16 bytes and its tag, half of them free. */
 	map_init(&dump->by_index, sizeof(uint64_t), sizeof(uint32_t), share / 34);
-	return intern_new(2 * share / NAME_SHARE_BYTES, 2 * share, &dump->texts);
 }
 
 static void release_tables(struct jitdump *dump)
@@ -98,7 +104,6 @@ static void release_tables(struct jitdump *dump)
 	vec_release(&dump->lines);
 	map_release(&dump->by_index);
 	intern_free(dump->texts);
-	dump->texts = NULL;
 }
 
 int jitdump_new(size_t max_bytes, struct jitdump **ret)
@@ -109,7 +114,8 @@ int jitdump_new(size_t max_bytes, struct jitdump **ret)
 	if (!dump)
 		return -ENOMEM;
 	dump->max_bytes = max_bytes;
-	err = init_tables(dump);
+	init_tables(dump);
+	err = new_texts(dump, &dump->texts);
 	if (err) {
 		jitdump_free(dump);
 		return err;
@@ -128,12 +134,19 @@ void jitdump_free(struct jitdump *dump)
 
 static int forget(struct jitdump *dump)
 {
+	struct intern *texts;
+	int err = new_texts(dump, &texts);
+
+	if (err)
+		return err;
 	release_tables(dump);
+	dump->texts = texts;
+	init_tables(dump);
 	dump->next_lines = (struct lines){0};
 	dump->records = dump->bad_records = 0;
 	dump->has_other_clock = dump->lines_are_shifted = false;
 	dump->err = 0;
-	return init_tables(dump);
+	return 0;
 }
 
 /* --- pieces of the file ------------------------------------------------------------------------------------------- */

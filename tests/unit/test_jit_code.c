@@ -26,14 +26,22 @@ static void want_perf_map(void *ctx, struct object *perf_map)
 static int setup(void **state)
 {
 	struct fixture *fixture = test_calloc(1, sizeof(*fixture));
+
+	fixture->process = (struct process){.tgid = 4711, .inner_tgid = 17, .is_alive = true};
+	*state = fixture;
+	return 0;
+}
+
+/* What may fail for want of memory is made within the test. */
+static struct fixture *start(void **state)
+{
+	struct fixture *fixture = *state;
 	struct jit_code_options options = {.want_perf_map = want_perf_map, .ctx = fixture};
 
-	*state = fixture;
-	fixture->process = (struct process){.tgid = 4711, .inner_tgid = 17, .is_alive = true};
-	if (object_table_new(100, &fixture->objects))
-		return -1;
+	assert_int_equal(object_table_new(100, &fixture->objects), 0);
 	options.objects = fixture->objects;
-	return jit_code_new(&options, &fixture->code);
+	assert_int_equal(jit_code_new(&options, &fixture->code), 0);
+	return fixture;
 }
 
 static int teardown(void **state)
@@ -46,14 +54,25 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const struct object *object_of(const struct fixture *fixture, uint32_t id)
+{
+	const struct object *object = object_table_get(fixture->objects, id);
+
+	assert_non_null(object);
+	return object;
+}
+
 static struct object *perf_map_of(const struct fixture *fixture)
 {
-	return object_table_get(fixture->objects, fixture->process.perf_map);
+	struct object *perf_map = object_table_get(fixture->objects, fixture->process.perf_map);
+
+	assert_non_null(perf_map);
+	return perf_map;
 }
 
 static void each_part_of_the_address_space_is_an_object(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	struct process other = {.tgid = 4712};
 	uint32_t first = jit_code_object(fixture->code, &fixture->process, 0x7f0000001000);
 	uint32_t second = jit_code_object(fixture->code, &fixture->process, 0x1000);
@@ -61,12 +80,12 @@ static void each_part_of_the_address_space_is_an_object(void **state)
 	assert_int_not_equal(first, 0);
 	assert_int_equal(jit_code_object(fixture->code, &fixture->process, 0x7fffffffffff), first);
 	assert_int_not_equal(first, second);
-	assert_int_equal(object_table_get(fixture->objects, first)->base, 0x7f0000000000);
-	assert_int_equal(object_table_get(fixture->objects, second)->base, 0);
+	assert_int_equal(object_of(fixture, first)->base, 0x7f0000000000);
+	assert_int_equal(object_of(fixture, second)->base, 0);
 	assert_int_equal(jit_code_find(fixture->code, &fixture->process, 0x7f0012345678), first);
 	assert_int_equal(jit_code_find(fixture->code, &other, 0x7f0012345678), 0);
 	assert_int_not_equal(jit_code_object(fixture->code, &other, 0x7f0012345678), first);
-	assert_ptr_equal(object_table_get(fixture->objects, first)->process, &fixture->process);
+	assert_ptr_equal(object_of(fixture, first)->process, &fixture->process);
 	assert_int_equal(fixture->wanted, 0);
 	jit_code_want(fixture->code, &fixture->process, 0);
 	assert_int_equal(fixture->wanted, 1);
@@ -75,7 +94,7 @@ static void each_part_of_the_address_space_is_an_object(void **state)
 
 static void a_map_that_is_not_there_is_looked_for_again_and_less_often(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	unsigned asked = 0;
 
 	for (uint64_t second = 0; second < 64; second++) {
@@ -102,7 +121,7 @@ static void at_the_end_maps_are_looked_for_that_may_be_others(void **state)
 		{OBJECT_OPEN, true, true, 1},	 {OBJECT_FAILED, true, false, 1}, {OBJECT_FAILED, false, false, 1},
 		{OBJECT_WANTED, true, false, 0}, {OBJECT_OPEN, false, true, 0},
 	};
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jit_code_want(fixture->code, &fixture->process, 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -146,7 +165,7 @@ static void runtimes_are_known_by_their_programs(void **state)
 /* A program of any name that has loaded the library of a runtime. */
 static void a_library_tells_the_runtime_too(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	struct mapping_budget budget = {.limit_bytes = 1u << 20};
 	struct mapping mapping = {.start = 0x1000, .limit = 0x2000};
 	uint32_t id;
@@ -156,7 +175,7 @@ static void a_library_tells_the_runtime_too(void **state)
 	assert_int_equal(mapping_set_new(&budget, &fixture->process.mappings), 0);
 	assert_int_equal(mapping_set_insert(&fixture->process.mappings, &mapping), 0);
 	id = jit_code_object(fixture->code, &fixture->process, 0x1000);
-	assert_string_equal(object_table_get(fixture->objects, id)->path, "[jit dotnet]");
+	assert_string_equal(object_of(fixture, id)->path, "[jit dotnet]");
 	mapping_set_unref(fixture->process.mappings);
 }
 

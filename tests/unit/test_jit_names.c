@@ -29,11 +29,18 @@ static void on_read(void *ctx, uint32_t object, int err)
 
 static int setup(void **state)
 {
-	struct fixture *fixture = test_calloc(1, sizeof(*fixture));
+	*state = test_calloc(1, sizeof(struct fixture));
+	return 0;
+}
+
+/* What may fail for want of memory is made within the test. */
+static struct fixture *start(void **state)
+{
+	struct fixture *fixture = *state;
 	const struct jit_names_options options = {.max_bytes = ROOM, .read = on_read, .ctx = fixture};
 
-	*state = fixture;
-	return jit_names_new(&options, &fixture->names);
+	assert_int_equal(jit_names_new(&options, &fixture->names), 0);
+	return fixture;
 }
 
 static int teardown(void **state)
@@ -73,7 +80,7 @@ static void check(struct fixture *fixture, uint32_t jitdump, uint32_t perf_map, 
 
 static void a_file_is_read_once_a_batch(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	int fd = add_map(fixture, 7, "1000 10 first\n");
 
 	check(fixture, 0, 7, 0x1000, "first");
@@ -93,7 +100,7 @@ static void a_file_is_read_once_a_batch(void **state)
 static void a_jitdump_goes_before_a_map_and_ends_with_the_batch(void **state)
 {
 	static const struct jitdump_line line = {0x1000, 7, "/srv/a.js"};
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	struct jit_name found;
 	struct buf file;
 	int map, dump;
@@ -124,7 +131,7 @@ static void a_jitdump_goes_before_a_map_and_ends_with_the_batch(void **state)
 
 static void a_file_replaces_the_one_before(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	const struct message_object none = {.object = 7, .kind = OBJECT_PERF_MAP, .err = -ENOENT};
 	int fd;
 
@@ -141,7 +148,7 @@ static void a_file_replaces_the_one_before(void **state)
 /* Each of the files takes more than a quarter of the room. */
 static void least_recently_used_indexes_leave_and_come_back(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	struct buf text;
 
 	buf_init(&text, 1u << 20);
@@ -167,7 +174,7 @@ static void least_recently_used_indexes_leave_and_come_back(void **state)
 
 static void a_broken_file_is_told_and_gives_what_it_has(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	int dump = add(fixture, 8, OBJECT_JITDUMP, "no JITDUMP, but long enough for its header", 42);
 	int map = add_map(fixture, 7, "1000 10 map\n");
 

@@ -26,7 +26,16 @@ static int setup(void **state)
 	buf_init(&fixture->file, FILE_MAX);
 	fixture->fd = memfd_create("dump", MFD_CLOEXEC);
 	*state = fixture;
-	return fixture->fd < 0 || jitdump_new(ROOM, &fixture->dump);
+	return fixture->fd < 0;
+}
+
+/* What may fail for want of memory is made within the test. */
+static struct fixture *start(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(jitdump_new(ROOM, &fixture->dump), 0);
+	return fixture;
 }
 
 static int teardown(void **state)
@@ -65,7 +74,7 @@ static void check(const struct fixture *fixture, uint64_t address, const char *n
 
 static void loads_name_their_code(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 0);
 	jitdump_load(&fixture->file, 10, 0x1000, 0x100, 1, "first");
@@ -86,7 +95,7 @@ static void loads_name_their_code(void **state)
 
 static void last_load_before_the_time_wins(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 0);
 	jitdump_load(&fixture->file, 10, 0x1000, 0x100, 1, "old");
@@ -101,7 +110,7 @@ static void last_load_before_the_time_wins(void **state)
 
 static void other_clocks_are_not_compared(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 1);
 	jitdump_load(&fixture->file, 1ull << 60, 0x1000, 0x100, 1, "timed by the tsc");
@@ -112,7 +121,7 @@ static void other_clocks_are_not_compared(void **state)
 static void moved_code_keeps_name_and_lines(void **state)
 {
 	static const struct jitdump_line lines[] = {{0x1000, 7, "/srv/a.js"}};
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 0);
 	jitdump_lines(&fixture->file, 10, 0x1000, lines, 1);
@@ -129,7 +138,7 @@ static void addresses_have_lines(void **state)
 {
 	static const struct jitdump_line lines[] = {
 		{0x1000, 10, "/srv/a.js"}, {0x1020, 12, "\xff"}, {0x1010, 11, "\xff"}, {0x1030, 5, "/b.js"}};
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 0);
 	jitdump_lines(&fixture->file, 10, 0x1000, lines, 4);
@@ -157,7 +166,7 @@ static void lines_that_do_not_hold_together_are_none(void **state)
 		uint32_t line, column;
 		char file[24]; /* and more behind its end */
 	} rest = {0x3000, 1, 0x3000, 7, 0, "/a.js"};
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 0);
 	jitdump_lines(&fixture->file, 10, 0x1000, before, 2);
@@ -178,7 +187,7 @@ static void lines_behind_the_code_shift_all(void **state)
 {
 	static const struct jitdump_line first[] = {{0x1040, 1, "/a.js"}, {0x1050, 2, "/a.js"}};
 	static const struct jitdump_line second[] = {{0x2040, 3, "/a.js"}, {0x2060, 4, "/a.js"}};
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 0);
 	jitdump_lines(&fixture->file, 10, 0x1000, first, 2);
@@ -194,7 +203,7 @@ static void lines_behind_the_code_shift_all(void **state)
 
 static void record_that_is_being_written_waits(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	struct buf whole;
 
 	buf_init(&whole, FILE_MAX);
@@ -214,7 +223,7 @@ static void record_that_is_being_written_waits(void **state)
 
 static void file_written_anew_is_read_anew(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 0);
 	jitdump_load(&fixture->file, 10, 0x1000, 0x100, 1, "old");
@@ -236,7 +245,7 @@ static void what_is_no_jitdump_is_refused(void **state)
 		{0x4A695444, 2, 40, 62, 0, 7, 1, 0},
 		{0x4A695444, 1, 39, 62, 0, 7, 1, 0},
 	};
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(ftruncate(fixture->fd, 0), 0);
@@ -252,7 +261,7 @@ static void bad_records_cost_only_themselves(void **state)
 {
 	static const uint64_t many_lines[] = {0x2000, 1ull << 63};
 	static const uint32_t no_size[] = {0, 15, 10, 0};
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	jitdump_begin(&fixture->file, 0);
 	jitdump_record(&fixture->file, 0, 10, "short", 5);
@@ -273,7 +282,7 @@ static void bad_records_cost_only_themselves(void **state)
 
 static void table_without_end_takes_bounded_memory(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	char name[32];
 
 	jitdump_begin(&fixture->file, 0);

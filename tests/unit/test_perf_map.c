@@ -23,7 +23,16 @@ static int setup(void **state)
 
 	fixture->fd = memfd_create("map", MFD_CLOEXEC);
 	*state = fixture;
-	return fixture->fd < 0 || perf_map_new(ROOM, &fixture->map);
+	return fixture->fd < 0;
+}
+
+/* What may fail for want of memory is made within the test. */
+static struct fixture *start(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(perf_map_new(ROOM, &fixture->map), 0);
+	return fixture;
 }
 
 static int teardown(void **state)
@@ -58,7 +67,7 @@ static void check(const struct fixture *fixture, uint64_t address, const char *n
 
 static void lines_name_their_code(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	append(fixture, "7f10 20 LazyCompile:*hot /srv/a b.js:3:14\n"
 			"0x7f40 0X10 Lcom/foo/Bar;::method\n"
@@ -95,7 +104,7 @@ static void bad_lines_cost_only_themselves(void **state)
 		"7f10 4000000f too much\n",
 	};
 	const size_t n = sizeof(bad) / sizeof(bad[0]);
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	append(fixture, "7f00 10 before\n");
 	for (size_t i = 0; i < n; i++)
@@ -110,7 +119,7 @@ static void bad_lines_cost_only_themselves(void **state)
 
 static void what_is_appended_is_read_on(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	append(fixture, "1000 100 first\n1100 100 sec");
 	update(fixture);
@@ -127,7 +136,7 @@ static void what_is_appended_is_read_on(void **state)
 
 static void file_that_shrank_is_read_anew(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	append(fixture, "1000 100 old\n2000 100 old too\n");
 	update(fixture);
@@ -142,7 +151,7 @@ static void file_that_shrank_is_read_anew(void **state)
 /* As the JVM does at each Compiler.perfmap. */
 static void file_written_anew_and_longer_is_read_anew(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	append(fixture, "1000 100 old\n2000 100 old too\n");
 	update(fixture);
@@ -156,7 +165,7 @@ static void file_written_anew_and_longer_is_read_anew(void **state)
 
 static void another_file_is_read_anew(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	append(fixture, "1000 100 old\n");
 	update(fixture);
@@ -171,7 +180,7 @@ static void another_file_is_read_anew(void **state)
 static void huge_lines_are_passed_over(void **state)
 {
 	static char name[3 * PERF_MAP_MAX_LINE];
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 
 	memset(name, 'x', sizeof(name) - 1);
 	append(fixture, "1000 10 ");
@@ -192,7 +201,7 @@ static void huge_lines_are_passed_over(void **state)
 
 static void table_without_end_takes_bounded_memory(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	char line[64];
 	int err = 0;
 
@@ -210,7 +219,7 @@ static void table_without_end_takes_bounded_memory(void **state)
 /* A runtime that compiles the same functions to the same places for days. */
 static void names_of_overwritten_code_leave(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	char line[64];
 
 	for (uint64_t i = 0; i < 200000; i++) {
@@ -225,7 +234,7 @@ static void names_of_overwritten_code_leave(void **state)
 
 static void what_is_no_file_is_refused(void **state)
 {
-	struct fixture *fixture = *state;
+	struct fixture *fixture = start(state);
 	int ends[2];
 
 	assert_int_equal(pipe(ends), 0);
