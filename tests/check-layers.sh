@@ -21,7 +21,7 @@ declare -A allowed=(
 	[profile]='base'
 	[encode]='base profile'
 	[resolver]='base ipc dwarf elf table unwind symbol profile encode wire'
-	[cli]='base ipc collector table wire opener/opener.h resolver/resolver.h'
+	[cli]='base ipc collector table wire opener/debug_file.h opener/opener.h resolver/resolver.h'
 	[wire]=''
 )
 # src/main.c starts the roles and the commands.

@@ -10,6 +10,13 @@
 #define RECORD_MAX_OUTPUTS 16
 #define RECORD_MAX_PIDS 1024
 #define RECORD_MAX_COMMS 8
+#define OPTIONS_MAX_DEBUG_DIRECTORIES 16
+
+/* Where debug files are looked for besides. */
+struct debug_directories {
+	const char *paths[OPTIONS_MAX_DEBUG_DIRECTORIES];
+	size_t n;
+};
 
 enum record_output_kind {
 	RECORD_OUTPUT_DIRECTORY, /* pprof per process, all.pb.gz, flame.html */
@@ -45,6 +52,7 @@ struct record_options {
 	size_t n_outputs;
 	bool force;
 	bool trusts_kernel;
+	struct debug_directories debug_directories;
 	bool json, quiet;
 	int verbose;
 	char *const *command; /* argv of the command, NULL-terminated; NULL: none */
@@ -55,6 +63,7 @@ struct symbols_options {
 	bool addresses;	   /* each before its functions */
 	uint32_t demangle; /* enum demangle_mode */
 	bool json;
+	struct debug_directories debug_directories;
 	char *const *files; /* at least one; exactly one where there are texts of addresses */
 	size_t n_files;
 	char *const *texts; /* addresses to name, or "-": they are on stdin */

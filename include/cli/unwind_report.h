@@ -14,7 +14,7 @@ struct unwind_report {
 	const char *path;
 	const char *debug_path; /* of the debug file that helped; NULL: none */
 	uint16_t machine;	/* EM_*; 0: no table told */
-	uint8_t build_id[BUILD_ID_MAX];
+	uint8_t build_id[DEBUG_ID_MAX];
 	uint32_t build_id_len;
 	uint32_t tables;
 	/* Bytes of code. */

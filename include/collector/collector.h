@@ -34,9 +34,11 @@ struct collector_options {
 	char *const *command;	 /* NULL: none */
 	bool follows_command;	 /* only the command and what it forks */
 	bool with_error_frames;
-	uint32_t demangle;  /* enum demangle_mode */
-	bool trusts_kernel; /* goes on where kernel_guard_check() refuses */
-	size_t copy_bytes;  /* of stacks that wait for tables; 0: as many as attribution.h says */
+	uint32_t demangle;		      /* enum demangle_mode */
+	bool trusts_kernel;		      /* goes on where kernel_guard_check() refuses */
+	size_t copy_bytes;		      /* of stacks that wait for tables; 0: as many as attribution.h says */
+	const char *const *debug_directories; /* where debug files are looked for besides */
+	uint32_t n_debug_directories;	      /* DEBUG_MAX_DIRECTORIES at most */
 	const struct collector_output *outputs;
 	size_t n_outputs;
 	uint64_t program_start_ns; /* CLOCK_MONOTONIC, at the start of main() */

@@ -15,7 +15,7 @@ enum object_state { OBJECT_UNSEEN, OBJECT_WANTED, OBJECT_OPEN, OBJECT_FAILED };
 struct object {
 	uint32_t id;
 	uint32_t kind;	/* enum object_kind */
-	uint32_t flags; /* OBJECT_DELETED, OBJECT_QUARANTINED */
+	uint32_t flags; /* OBJECT_DELETED, OBJECT_QUARANTINED, OBJECT_LONE */
 	uint32_t mnt_ns;
 	uint64_t dev, ino; /* from the mapping, 0 when the build id came instead */
 	uint64_t ino_generation;
@@ -25,8 +25,11 @@ struct object {
 	/* What became of it; the collector's loop keeps these. */
 	enum object_state state;
 	int err;
-	int fd;		  /* ours, or -1 */
-	uint32_t strikes; /* resolvers that died while parsing it */
+	int fd;		     /* ours, or -1 */
+	uint32_t found_tgid; /* through whom it was looked for first; 0: nobody yet */
+	uint64_t found_start_ns;
+	struct message_sources *sources; /* where its names come from; NULL: not told yet */
+	uint32_t strikes;		 /* resolvers that died while parsing it */
 	uint64_t file_dev, file_ino, file_size;
 	int64_t file_mtime_ns;
 	struct process *process; /* OBJECT_JIT, OBJECT_PERF_MAP: whose it is, as long as the registry */
@@ -57,7 +60,3 @@ uint32_t object_table_add_own(struct object_table *table, enum object_kind kind,
 struct object *object_table_get(struct object_table *table, uint32_t id);
 uint32_t object_table_count(const struct object_table *table);
 size_t object_table_memory_bytes(const struct object_table *table);
-
-/* Where distributions put the debug file of a build id. false: the id is none. */
-#define OBJECT_DEBUG_PATH_BYTES (64 + 2 * BUILD_ID_MAX)
-bool object_debug_path(const uint8_t *build_id, size_t len, char to[OBJECT_DEBUG_PATH_BYTES]);

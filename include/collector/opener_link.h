@@ -22,6 +22,9 @@ struct opener_events {
 	void (*scanned)(void *ctx, uint32_t tgid);
 	/* fd: the receiver's, or -1. */
 	void (*object)(void *ctx, const struct message_object_opened *opened, int fd);
+	void (*debug_directory)(void *ctx, uint32_t index, int err, const char *path);
+	/* fd: the receiver's, or -1. */
+	void (*debug_opened)(void *ctx, const struct message_debug_opened *opened, const char *path, int fd);
 	void (*kernel_symbols)(void *ctx, const struct message_kernel_symbols *symbols, int fd);
 	void (*output_prepared)(void *ctx, uint32_t output, int err, const char *path);
 	void (*output_written)(void *ctx, uint32_t output, int err, const char *path, uint64_t bytes);
@@ -37,6 +40,10 @@ int opener_link_hold_root(struct opener_link *link, uint32_t tgid, uint32_t mnt_
 int opener_link_open(struct opener_link *link, const struct message_open_object *request, const char *path);
 /* Answered as opener_link_open(). */
 int opener_link_perf_map(struct opener_link *link, const struct message_open_perf_map *request);
+/* Debug files are looked for there too. In the order of their numbers. */
+int opener_link_debug_directory(struct opener_link *link, uint32_t index, const char *path);
+/* `path` as in struct message_open_debug. */
+int opener_link_open_debug(struct opener_link *link, const struct message_open_debug *request, const char *path);
 int opener_link_kernel_symbols(struct opener_link *link);
 int opener_link_prepare(struct opener_link *link, uint32_t output, enum output_place place, uint32_t flags,
 			const char *path);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The collector's side of the resolver. All that a resolver knows is sent again to the next one: kernel symbols,
  * objects with their descriptors, the batch with the number of outputs that arrived already. An object at which a
- * resolver crashed or hung is quarantined: its frames become "[quarantined module+0x1234]", nothing else suffers. */
+ * resolver crashed or hung is quarantined: its frames become "[quarantined module+0x1234]", nothing else suffers. Was
+ * it in a debug file of the object, then that is done without. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,6 +22,11 @@ struct resolver_events {
 	void (*table)(void *ctx, const struct message_table *table, int fd);
 	/* The resolver that was asked for it is gone. */
 	void (*table_lost)(void *ctx);
+	/* It asks for a debug file; resolver_link_debug_file() is the answer. `name` may be "". */
+	void (*want_debug)(void *ctx, const struct message_want_debug *want, const char *name);
+	void (*sources)(void *ctx, const struct message_sources *sources);
+	/* The resolver is gone, and a new one knows nothing yet. */
+	void (*started_anew)(void *ctx);
 	/* The batch is through, or failed for good (done->err). */
 	void (*done)(void *ctx, const struct message_batch_done *done);
 	/* Kernel symbols are indexed. */
@@ -37,8 +43,10 @@ void resolver_link_kernel_symbols(struct resolver_link *link, const struct messa
 /* Sends what is known of the object, with a copy of its descriptor. */
 void resolver_link_object(struct resolver_link *link, const struct object *object);
 /* Asks for the object's unwind table. -EAGAIN: the resolver does not know the object yet. */
-int resolver_link_make_table(struct resolver_link *link, const struct object *object, uint32_t page, uint32_t debug,
-			     uint64_t now_ns);
+int resolver_link_make_table(struct resolver_link *link, const struct object *object, uint32_t page, uint64_t now_ns);
+/* Answers a request for a debug file, with a copy of the descriptor (-1: none). -ENOBUFS: no room now. */
+int resolver_link_debug_file(struct resolver_link *link, const struct message_debug_opened *answer, const char *path,
+			     int fd);
 /* Takes over the memfd. One batch at a time. */
 int resolver_link_batch(struct resolver_link *link, uint64_t batch, int memfd, uint64_t now_ns);
 void resolver_link_ping(struct resolver_link *link);

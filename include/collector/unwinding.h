@@ -36,12 +36,8 @@ struct unwinding_options {
 	void (*set_epoch)(void *ctx, uint32_t epoch); /* of uses, for the kernel's stamps */
 	/* An object that is OBJECT_UNSEEN is to be opened. */
 	void (*want_object)(void *ctx, struct object *object, struct process *process, const struct mapping *mapping);
-	/* Asks for the debug file of a build id, in the object's own root or the host's. Returns its object, which is
-	 * opened then; NULL: no. */
-	const struct object *(*want_debug)(void *ctx, const struct object *object, const uint8_t *build_id,
-					   uint32_t build_id_len, bool in_host_root);
-	/* Asks for a table; unwinding_table() is told what came of it. `debug` may be 0. -errno: not now. */
-	int (*make_table)(void *ctx, const struct object *object, uint32_t page, uint32_t debug);
+	/* Asks for a table; unwinding_table() is told what came of it. -errno: not now. */
+	int (*make_table)(void *ctx, const struct object *object, uint32_t page);
 	void *ctx;
 };
 
@@ -78,6 +74,8 @@ uint64_t unwinding_version(const struct unwinding *unwinding);
 void unwinding_table(struct unwinding *unwinding, const struct message_table *table, int fd, uint64_t now_ns);
 /* The object that was asked for last must be asked for again: its resolver is gone. */
 void unwinding_ask_again(struct unwinding *unwinding);
+/* A debug file of the object was found that may tell more than its table was made of. */
+void unwinding_table_is_stale(struct unwinding *unwinding, uint32_t object);
 /* The object is open, or could not be opened. */
 void unwinding_object_changed(struct unwinding *unwinding, const struct object *object, uint64_t now_ns);
 

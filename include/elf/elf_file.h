@@ -9,7 +9,7 @@
 
 #define ELF_MAX_SECTIONS 65536
 #define ELF_MAX_SEGMENTS 1024
-#define ELF_BUILD_ID_MAX 20
+#define ELF_BUILD_ID_MAX 64
 
 struct elf_section {
 	uint32_t type, link;
@@ -41,8 +41,8 @@ const struct elf_section *elf_file_sections(const struct elf_file *file, size_t 
 const struct elf_section *elf_file_section(const struct elf_file *file, const char *name);
 const struct elf_segment *elf_file_segments(const struct elf_file *file, size_t *n);
 
-/* NT_GNU_BUILD_ID of a note segment, else of a note section; length 0 when there is none of at most 20 bytes (the
- * kernel reports no longer ones either). */
+/* NT_GNU_BUILD_ID of a note segment, else of a note section; length 0 when there is none of at most
+ * ELF_BUILD_ID_MAX bytes (the kernel tells of none with more than 20). */
 size_t elf_file_build_id(const struct elf_file *file, uint8_t to[ELF_BUILD_ID_MAX]);
 
 size_t elf_file_memory_bytes(const struct elf_file *file);
@@ -50,9 +50,9 @@ size_t elf_file_memory_bytes(const struct elf_file *file);
 /* File offset to the file's own address space, through an executable PT_LOAD. -ENOENT: in none. */
 int elf_file_offset_to_va(const struct elf_file *file, uint64_t file_off, uint64_t *ret_elf_va);
 
-/* SHA-256 over program and section headers, symbol tables and their strings, .gnu_debugdata, DWARF, CFI, and Go's
- * function table with what it may lie in (.data.rel.ro): two files share an index only when build id, size and this
- * agree. Reads these sections whole (-E2BIG: more than 1 GiB), so ask only when another file with the same build id and
- * size is there. -ENOTSUP: without section headers nobody knows what to read. */
+/* SHA-256 over program and section headers, symbol tables and their strings, .gnu_debugdata, DWARF and what names other
+ * files, CFI, and Go's function table with what it may lie in (.data.rel.ro): two files share an index only when build
+ * id, size and this agree. Reads these sections whole (-E2BIG: more than 1 GiB), so ask only when another file with the
+ * same build id and size is there. -ENOTSUP: without section headers nobody knows what to read. */
 #define ELF_DIGEST_BYTES 32
 int elf_file_digest(const struct elf_file *file, uint8_t to[ELF_DIGEST_BYTES]);

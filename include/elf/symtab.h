@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Function symbols of an ELF file, sorted by address: .symtab, and .dynsym for what .symtab lacks. 16 bytes a symbol;
- * the names stay in the file and are read when asked for. Sizes are respected: an address behind a symbol's end is no
- * symbol's; of nested symbols the innermost holds it. A symbol without a size (assembly) ends at the next one or with
- * its section, and counts only where no sized one holds it. Untyped symbols count when global. Aliases: the global one
- * before weak before local, then the shorter, then the first by byte order. Of equal ones the file's own. */
+/* Function symbols of an ELF file, sorted by address: .symtab, that of its debug files, and .dynsym for what those
+ * lack. 16 bytes a symbol; the names stay in the file and are read when asked for. Sizes are respected: an address
+ * behind a symbol's end is no symbol's; of nested symbols the innermost holds it. A symbol without a size (assembly)
+ * ends at the next one or with its section, and counts only where no sized one holds it. Untyped symbols count when
+ * global. Aliases: the global one before weak before local, then the shorter, then the first by byte order. Of equal
+ * ones the file's own. */
 #pragma once
 
 #include <stddef.h>
@@ -22,10 +23,15 @@ struct symbol {
 
 /* The file must outlive the table (names are read from it). A file without symbols gives an empty table. */
 int symtab_new(const struct elf_file *file, struct symtab **ret);
-/* The same with the .symtab of `embedded` as a third source (the file in .gnu_debugdata, which has what .dynsym lacks).
- * Where code is, the file itself says, by its segments. Names of the embedded file are kept in memory: it need not
- * outlive the table. -E2BIG, too: it is larger than the limit above. */
-int symtab_new_embedded(const struct elf_file *file, const struct elf_file *embedded, struct symtab **ret);
+/* Where code is, the file itself says, by its segments. */
+struct symtab_files {
+	const struct elf_file *file;
+	const struct elf_file *debug;	 /* its debug file, which must outlive the table too; NULL: none */
+	const struct elf_file *embedded; /* that in .gnu_debugdata, which has what .dynsym lacks; NULL: none. Its names
+					    are kept in memory: it need not outlive the table */
+};
+/* The same with the .symtab of these. -E2BIG, too: the embedded one is larger than the limit above. */
+int symtab_new_from(const struct symtab_files *files, struct symtab **ret);
 void symtab_free(struct symtab *symtab);
 size_t symtab_count(const struct symtab *symtab);
 /* Where symbol number `index` begins; they are in the order of their addresses, of which some may be equal. */

@@ -56,5 +56,7 @@ int confine_raise(void);
  * becomes that user. Root keeps what root has. */
 int confine_command(struct invoker invoker);
 
+/* Of what the resolver writes into a descriptor. */
+#define RESOLVER_FILE_BYTES (4ULL << 30)
 /* Address space of the resolver: a bound for what hostile files can make of it. */
 #define RESOLVER_MEMORY_BYTES (4ULL << 30)

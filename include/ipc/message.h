@@ -2,13 +2,14 @@
 /* The messages between the collector and its children: fixed layouts, each checked whole before anyone looks inside.
  * Strings are byte runs behind the fixed part, without NUL; their lengths must add up to the message exactly.
  *
- *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_PERF_MAP, OPEN_KERNEL_SYMBOLS, OUTPUT_PREPARE,
- *                            OUTPUT_WRITE
+ *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_PERF_MAP, OPEN_KERNEL_SYMBOLS, DEBUG_DIRECTORY,
+ *                            OPEN_DEBUG, OUTPUT_PREPARE, OUTPUT_WRITE
  *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED + file, KERNEL_SYMBOLS + file,
- *                            OUTPUT_PREPARED, OUTPUT_WRITTEN
- *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, MAKE_TABLE, BATCH + memfd, NAME_ADDRESSES + memfd
- *    resolver -> collector   PARSING, PARSED, TABLE + memfd, OUTPUT + memfd, SUMMARY + memfd, BATCH_DONE,
- *                            ADDRESSES_NAMED + memfd
+ *                            DEBUG_DIRECTORY_OPENED, DEBUG_OPENED + file, OUTPUT_PREPARED, OUTPUT_WRITTEN
+ *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, DEBUG_FILE + file, MAKE_TABLE, BATCH + memfd,
+ *                            NAME_ADDRESSES + memfd
+ *    resolver -> collector   PARSING, PARSED, WANT_DEBUG, SOURCES, TABLE + memfd, OUTPUT + memfd, SUMMARY + memfd,
+ *                            BATCH_DONE, ADDRESSES_NAMED + memfd
  *    both ways               START -> READY, PING -> PONG
  *
  * The collector is the hub: it keeps the descriptors that the opener found until the run ends, so that a resolver that
@@ -52,10 +53,19 @@ enum message_type {
 	MESSAGE_NAME_ADDRESSES,
 	MESSAGE_ADDRESSES_NAMED,
 	MESSAGE_OPEN_PERF_MAP,
+	MESSAGE_DEBUG_DIRECTORY,
+	MESSAGE_DEBUG_DIRECTORY_OPENED,
+	MESSAGE_OPEN_DEBUG,
+	MESSAGE_DEBUG_OPENED,
+	MESSAGE_WANT_DEBUG,
+	MESSAGE_DEBUG_FILE,
+	MESSAGE_SOURCES,
 	MESSAGE_TYPE_COUNT
 };
 
-#define BUILD_ID_MAX 20
+#define BUILD_ID_MAX 20 /* that the kernel tells */
+#define DEBUG_ID_MIN 4
+#define DEBUG_ID_MAX 64 /* that a file may have */
 #define MESSAGE_MAX_PATH 4096
 
 /* First message to a child, before it confines itself. */
@@ -205,6 +215,7 @@ enum object_kind {
 };
 #define OBJECT_QUARANTINED 1u /* made a resolver fail: do not parse */
 #define OBJECT_DELETED 2u
+#define OBJECT_LONE 4u /* a debug file of it made a resolver fail: do without them */
 
 /* With the descriptor, unless it could not be opened (err), is not a file, or is in quarantine. */
 struct message_object {
@@ -224,7 +235,7 @@ struct message_object {
 /* Sent before the resolver looks into an object, and after. */
 struct message_parsing {
 	uint32_t object;
-	uint32_t pad;
+	uint32_t is_debug; /* into a debug file of it */
 };
 struct message_parsed {
 	uint32_t object;
@@ -269,8 +280,6 @@ struct message_batch_done {
 struct message_make_table {
 	uint32_t object;
 	uint32_t page;
-	uint32_t debug; /* object of its debug file; 0: none is known */
-	uint32_t pad;
 };
 
 #define MESSAGE_MAX_GAPS 10
@@ -287,10 +296,9 @@ struct message_table {
 	uint32_t page; /* as asked */
 	int32_t err;
 	uint32_t same_as;      /* object whose table was sent before and serves for this one; 0: none */
-	uint32_t wants_debug;  /* a debug file of this build id might tell more */
+	uint32_t awaits_debug; /* a debug file that may tell more is being sought: SOURCES follows */
 	uint32_t build_id_len; /* of the object's file; 0: it has none */
-	uint8_t build_id[BUILD_ID_MAX];
-	uint32_t pad;
+	uint8_t build_id[DEBUG_ID_MAX];
 	uint64_t cpu_ns; /* that making it took */
 	/* Bytes of code by where their rules came from (unwind/table_build.h). */
 	uint64_t code, eh_frame, debug_frame, go, scanned, none, unsupported;
@@ -313,10 +321,115 @@ struct message_addresses_named {
 	int32_t err; /* why the object has no names at all */
 };
 
+/* --- debug files --------------------------------------------------------------------------------------------------
+ *
+ *    resolver ── WANT_DEBUG ──► collector ── OPEN_DEBUG ──► opener
+ *    resolver ◄── DEBUG_FILE ── collector ◄── DEBUG_OPENED ── opener
+ *
+ * The resolver says what a file names, the opener knows the places. They are numbered in the order in which they are
+ * looked at; when the file that was found is not the one that was meant, the next one is asked for from the place
+ * behind. Each WANT_DEBUG is answered, perhaps late. */
+
+enum debug_kind {
+	DEBUG_BUILD_ID,	     /* by `id` */
+	DEBUG_LINK,	     /* by the name in .gnu_debuglink */
+	DEBUG_SUPPLEMENTARY, /* of .gnu_debugaltlink: by `id`, then by its name */
+	DEBUG_SPLIT,	     /* a .dwo or .dwp file, by its name */
+	DEBUG_TEMPORARY,     /* an empty file without a name, to be written */
+	DEBUG_KINDS
+};
+
+enum debug_origin {
+	DEBUG_ORIGIN_OWN,	/* the root of the process */
+	DEBUG_ORIGIN_HOST,	/* that of the machine */
+	DEBUG_ORIGIN_DIRECTORY, /* one of --debug-dir */
+	DEBUG_ORIGINS
+};
+
+#define DEBUG_MAX_NAME 255 /* NAME_MAX */
+#define DEBUG_MAX_DIRECTORIES 16
+
+/* DEBUG_DIRECTORY: look there too. The path, relative to the invoker's working directory, follows. */
+struct message_debug_directory {
+	uint32_t index; /* 0, 1, 2 … in the order of the places */
+	uint32_t path_len;
+};
+struct message_debug_directory_opened {
+	uint32_t index;
+	int32_t err;
+};
+
+struct message_open_debug {
+	uint32_t kind;	/* enum debug_kind */
+	uint32_t place; /* the first to be looked at */
+	uint32_t mnt_ns;
+	uint32_t candidates;
+	uint32_t request;  /* the collector's number */
+	uint32_t id_len;   /* 0: by name alone */
+	uint32_t path_len; /* then the object's directory, '/', and the name of the file, which may be empty */
+	uint32_t pad;
+	struct message_candidate candidate[OPEN_CANDIDATES];
+	uint8_t id[DEBUG_ID_MAX];
+};
+
+/* With the descriptor when err is 0. DEBUG_FILE is the same for the resolver. */
+struct message_debug_opened {
+	uint32_t request; /* whose answer it is */
+	int32_t err;
+	uint32_t place;	   /* where it was found; where nothing is, behind the last */
+	uint32_t origin;   /* enum debug_origin */
+	uint32_t path_len; /* then where it was found, for people */
+	uint32_t pad;
+};
+
+struct message_want_debug {
+	uint32_t request; /* the resolver's number */
+	uint32_t object;  /* whose file asks */
+	uint32_t kind;	  /* enum debug_kind */
+	uint32_t place;	  /* as above */
+	uint32_t id_len;
+	uint32_t name_len; /* then one file name component, or nothing */
+	uint8_t id[DEBUG_ID_MAX];
+};
+
+/* Where names come from. */
+enum source_kind {
+	SOURCE_SYMTAB,
+	SOURCE_DWARF,
+	SOURCE_DEBUGDATA,
+	SOURCE_DYNSYM,
+	SOURCE_GO,
+	SOURCE_BUILD_ID, /* a debug file */
+	SOURCE_LINK,
+	SOURCE_SUPPLEMENTARY,
+	SOURCE_KINDS
+};
+
+/* One that was there, or looked for. -ENOENT: there is none; -ESTALE: it is of another file; -EBADMSG, -E2BIG … */
+struct message_source {
+	uint32_t kind; /* enum source_kind */
+	int32_t err;
+	uint32_t origin;  /* enum debug_origin; of a debug file */
+	uint32_t request; /* of the debug file, or the last one asked for; 0: none */
+};
+
+#define MESSAGE_MAX_SOURCES 16
+
+/* SOURCES: an object's debug files are found, or will not be. */
+struct message_sources {
+	uint32_t object;
+	uint32_t is_table_stale; /* a table that was made of it before can be made better */
+	uint32_t n;
+	uint32_t pad;
+	struct message_source sources[MESSAGE_MAX_SOURCES];
+};
+
 /* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor
  * missing or one too many. Pure; the payload may have any alignment. Called by channel_receive() and channel_send(). */
 int message_check(uint16_t type, const void *payload, size_t len, bool has_fd);
 /* "OPEN_OBJECT", or "unknown" */
 const char *message_type_name(uint16_t type);
+/* One file name component, of any bytes but NUL and '/'; not "." and "..". */
+bool message_name_is_component(const char *name, size_t len);
 /* One file name component that a directory output may get: [A-Za-z0-9._+-], 1 … 255 bytes, no leading dot. */
 bool message_name_is_safe(const char *name, size_t len);

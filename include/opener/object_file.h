@@ -30,6 +30,11 @@ struct object_finder {
 int object_open(const struct object_finder *finder, const struct message_open_object *request, const char *path,
 		struct message_object_opened *ret, int *ret_fd);
 
+/* The root in which the first candidate that lives sees its files, else that of the mount namespace if we hold it or it
+ * is ours: an O_PATH descriptor, the caller's. -ESRCH: none. */
+int object_root_open(const struct object_finder *finder, uint32_t mnt_ns, const struct message_candidate *candidates,
+		     uint32_t n, int *ret_fd);
+
 /* /proc/kallsyms, at its start. *ret_is_restricted: the kernel shows zeros for addresses. */
 int kernel_symbols_open(int proc_fd, int *ret_fd, bool *ret_is_restricted);
 /* Does this beginning of kallsyms hold zero addresses alone? (The first per-CPU symbols lie at zero, the next do not.)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The resolver's objects: one entry an object id, symbol indexes shared between files only when build id, size and
- * digest agree. Before anything is named, the file is compared with what the mapping said: build id, else inode number
- * (the device differs between mapping and stat on overlayfs and btrfs). */
+/* The resolver's objects: one entry an object id, names shared between objects only when their files agree in
+ * build id, size and digest, and so do the debug files that were found for them. Before anything is named, the file is
+ * compared with what the mapping said: build id, else inode number (the device differs between mapping and stat on
+ * overlayfs and btrfs). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,7 +38,21 @@ struct object_name {
 	char text[OBJECT_TEXT_BYTES];
 };
 
+/* How debug files are come by. */
+struct object_debug_files {
+	/* Asks for one; sets want->request. object_cache_debug_file() is told what came. NULL: there are none. */
+	int (*want)(void *ctx, struct message_want_debug *want, const char *name);
+	/* The same, and waits: *ret_fd is the caller's on success. NULL: there are none. */
+	int (*fetch)(void *ctx, struct message_want_debug *want, const char *name, struct message_debug_opened *ret,
+		     int *ret_fd);
+	/* What an object's names are made of, once for each file. */
+	void (*sources)(void *ctx, const struct message_sources *sources);
+	void *ctx;
+};
+
 int object_cache_new(size_t max_objects, struct object_cache **ret);
+/* Before the first object. Without it no debug file is used. */
+void object_cache_use_debug_files(struct object_cache *cache, const struct object_debug_files *debug_files);
 void object_cache_free(struct object_cache *cache);
 /* Of the names from now on; DEMANGLE_FULL before. */
 void object_cache_set_demangle(struct object_cache *cache, enum demangle_mode mode);
@@ -46,7 +62,8 @@ void object_cache_set_demangle(struct object_cache *cache, enum demangle_mode mo
 int object_cache_add(struct object_cache *cache, const struct message_object *message, const char *path, int fd);
 /* Reads and indexes it now. 0, or why its frames will be unnamed (-ESTALE: not the file that was mapped, or
  * nothing known to compare it with; -EOWNERDEAD: in quarantine). *ret_index_bytes is 0 when another object's index
- * serves. Asked again, it answers the same without reading. */
+ * serves. -EINPROGRESS: its debug files are sought; object_cache_next_unparsed() gives it again when that is over.
+ * Asked again, it answers the same without reading. */
 int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_symbols, uint64_t *ret_index_bytes);
 /* Why a parsed object's .gnu_debugdata gave no names; 0: it did, or there is none. -ESTALE: it is of another machine or
  * build id; -EBADMSG: it does not unpack; -E2BIG: it is too large, or those of all files together are. */
@@ -54,18 +71,24 @@ int object_cache_embedded_err(const struct object_cache *cache, uint32_t id);
 /* An object that was added and not parsed yet; 0: none. */
 uint32_t object_cache_next_unparsed(const struct object_cache *cache);
 
-/* Makes the unwind table that holds the page (file offset >> 16) of the object, with the help of the debug file that is
- * another object (0: none), and writes it to fd, which gets nothing when *ret_same_as (0: none) is an object whose
- * table was made before and serves for this one. What a debug file tells serves for its own object alone: it may be of
- * a container that would lend it to others. Names are not read for it. Errors as object_cache_parse() and
- * table_build(). */
+/* The answer to a request; takes over the descriptor (-1: none). */
+int object_cache_debug_file(struct object_cache *cache, const struct message_debug_opened *answer, int fd);
+/* For which object the request was made; 0: for none that waits. */
+uint32_t object_cache_debug_object(const struct object_cache *cache, uint32_t request);
+/* Objects that were parsed and whose debug files are sought. */
+size_t object_cache_seeking(const struct object_cache *cache);
+
+/* Makes the unwind table that holds the page (file offset >> 16) of the object, with the help of its debug file if that
+ * was found by now, and writes it to fd, which gets nothing when *ret_same_as (0: none) is an object whose table was
+ * made of the same files before and serves for this one. *ret_awaits_debug: it tells little, and a debug file is being
+ * sought. Names are not read for it. Errors as object_cache_parse() and table_build(). */
 struct table_coverage;
 struct table_writer_stats;
-int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t debug, uint32_t page, int fd,
-		       uint32_t *ret_same_as, struct table_writer_stats *ret_stats,
+int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t page, int fd, uint32_t *ret_same_as,
+		       bool *ret_awaits_debug, struct table_writer_stats *ret_stats,
 		       struct table_coverage *ret_coverage);
 /* The build id of the object's file; its length, 0: it has none or could not be read. */
-size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[BUILD_ID_MAX]);
+size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[DEBUG_ID_MAX]);
 
 /* Names file_off of the object; `is_return` looks up (and shows) the byte before. Always gives a name; *ret is filled.
  * Without one it is spelled as base/unnamed.h says. */

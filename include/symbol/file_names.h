@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the code of one file is called, by all that the file itself has: Go's function table, which no strip removes and
- * which knows files, lines and inlined calls, for the code that it speaks of; symbol tables for the rest, and DWARF for
- * the files, lines and inlined functions of it. */
+/* What the code of one file is called, by all that the file itself and its debug files have: Go's function table, which
+ * no strip removes and which knows files, lines and inlined calls, for the code that it speaks of; symbol tables for
+ * the rest, and DWARF for the files, lines and inlined functions of it. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,10 +31,21 @@ struct code_place {
 	char text[CODE_TEXT_BYTES];
 };
 
-/* The file must outlive it: names are read from it when they are asked for. A file without any gives none. A table that
- * is broken is one less. `embedded` (NULL: none) is the file in .gnu_debugdata, which need not outlive it: what is
- * wrong with that is an error. -ENOMEM, -EIO; of `embedded` those of symtab_new_embedded(). */
-int file_names_new(const struct elf_file *file, const struct elf_file *embedded, struct file_names **ret);
+/* The files must outlive the names, which are read from them when they are asked for. NULL: there is none. */
+struct file_names_files {
+	const struct elf_file *file;
+	const struct elf_file *debug;	      /* its debug file, known to be that */
+	const struct elf_file *supplementary; /* that dwz shares: of the one that has the DWARF */
+	const struct elf_file *embedded;      /* that in .gnu_debugdata; need not outlive the names */
+	/* As in struct dwarf_files. */
+	int (*split)(void *ctx, const char *base_name, uint64_t dwo_id, const struct elf_file **ret);
+	int (*temporary)(void *ctx, int *ret_fd);
+	void *ctx;
+};
+
+/* A file without any gives no names. A table that is broken is one less; but what is wrong with the embedded file is an
+ * error. -ENOMEM, -EIO; of `embedded` those of symtab_new(). */
+int file_names_new(const struct file_names_files *files, struct file_names **ret);
 void file_names_free(struct file_names *names);
 /* Functions that have a name. */
 size_t file_names_count(const struct file_names *names);

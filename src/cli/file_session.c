@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,19 +15,44 @@
 #include "base/cleanup.h"
 #include "ipc/child.h"
 #include "ipc/confine.h"
+#include "opener/debug_file.h"
 
 /* Between two messages: far longer than any file takes. */
 #define PATIENCE_MS 60000
 
-int file_session_start(struct file_session *session)
+static int open_places(struct file_session *session, const char **ret_bad_directory)
+{
+	for (size_t i = 0; i < DEBUG_MAX_DIRECTORIES; i++)
+		session->directory_fds[i] = -1;
+	session->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (session->root_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < session->n_debug_directories; i++) {
+		const char *path = session->debug_directories[i];
+
+		session->directory_fds[i] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (session->directory_fds[i] >= 0)
+			continue;
+		*ret_bad_directory = path;
+		return -errno;
+	}
+	session->real_path = realpath(session->path, NULL);
+	return 0;
+}
+
+int file_session_start(struct file_session *session, const char **ret_bad_directory)
 {
 	const struct invoker invoker = invoker_from_environment();
 	const struct message_start start = {.invoker_uid = invoker.uid,
 					    .invoker_gid = invoker.gid,
 					    .memory_bytes = RESOLVER_MEMORY_BYTES,
 					    .demangle = session->demangle};
-	int fd, err = child_spawn(ROLE_RESOLVER, &session->pid, &fd);
+	int fd, err;
 
+	*ret_bad_directory = NULL;
+	err = open_places(session, ret_bad_directory);
+	if (!err)
+		err = child_spawn(ROLE_RESOLVER, &session->pid, &fd);
 	if (err) {
 		session->pid = -1;
 		return err;
@@ -41,6 +68,10 @@ int file_session_end(struct file_session *session, bool is_hung)
 	int status = 0;
 
 	channel_free(session->channel);
+	free(session->real_path);
+	cleanup_close(&session->root_fd);
+	for (size_t i = 0; i < DEBUG_MAX_DIRECTORIES; i++)
+		cleanup_close(&session->directory_fds[i]);
 	if (session->pid <= 0)
 		return 0;
 	if (is_hung)
@@ -50,14 +81,13 @@ int file_session_end(struct file_session *session, bool is_hung)
 	return status;
 }
 
-int file_session_send_object(struct file_session *session, uint32_t id, const char *path, const uint8_t *build_id,
-			     size_t id_len, int fd)
+int file_session_send_object(struct file_session *session, int fd)
 {
 	struct {
 		struct message_object head;
 		char path[MESSAGE_MAX_PATH];
 	} message = {0};
-	size_t len = strlen(path);
+	size_t len = strlen(session->path);
 	struct stat st;
 
 	if (len > sizeof(message.path))
@@ -65,20 +95,76 @@ int file_session_send_object(struct file_session *session, uint32_t id, const ch
 	if (fstat(fd, &st))
 		return -errno;
 	message.head = (struct message_object){
-		.object = id,
+		.object = THE_OBJECT,
 		.kind = OBJECT_FILE,
 		.dev = st.st_dev,
 		.ino = st.st_ino,
 		.size = (uint64_t)st.st_size,
 		.expected_dev = st.st_dev,
 		.expected_ino = st.st_ino,
-		.build_id_len = (uint32_t)id_len,
 		.path_len = (uint32_t)len,
 	};
-	if (id_len)
-		memcpy(message.head.build_id, build_id, id_len);
-	memcpy(message.path, path, len);
+	memcpy(message.path, session->path, len);
 	return channel_send(session->channel, MESSAGE_OBJECT, 0, &message, sizeof(message.head) + len, fd);
+}
+
+/* The folder of the file, '/', and the name. */
+static void spell_debug_path(const struct file_session *session, const struct message_want_debug *want,
+			     char to[MESSAGE_MAX_PATH + 1])
+{
+	const char *slash = session->real_path ? strrchr(session->real_path, '/') : NULL;
+	int folder = slash ? (int)(slash - session->real_path) : 0;
+	int n = snprintf(to, MESSAGE_MAX_PATH + 1, "%.*s/%.*s", folder, session->real_path ? session->real_path : "",
+			 (int)want->name_len, (const char *)(want + 1));
+
+	if (n > MESSAGE_MAX_PATH)
+		to[0] = '\0';
+}
+
+static int open_wanted(struct file_session *session, const struct message_want_debug *want,
+		       struct message_debug_opened *ret, char found[MESSAGE_MAX_PATH + 1], int *ret_fd)
+{
+	const struct debug_places places = {.own_root = session->root_fd,
+					    .host_root = -1,
+					    .directories = session->directory_fds,
+					    .n_directories = session->n_debug_directories};
+	struct message_open_debug request = {
+		.kind = want->kind, .place = want->place, .request = want->request, .id_len = want->id_len};
+	char path[MESSAGE_MAX_PATH + 1];
+
+	if (want->kind == DEBUG_TEMPORARY)
+		return debug_file_temporary(NULL, ret_fd);
+	memcpy(request.id, want->id, sizeof(request.id));
+	spell_debug_path(session, want, path);
+	return debug_file_open(&places, &request, path, ret, found, ret_fd);
+}
+
+/* As the opener of a recording does it, with the caller's rights. */
+static int answer_debug(struct file_session *session, const struct message_want_debug *want)
+{
+	struct {
+		struct message_debug_opened head;
+		char found[MESSAGE_MAX_PATH + 1];
+	} answer = {.head = {.request = want->request}};
+	auto_close int fd = -1;
+
+	answer.head.err = open_wanted(session, want, &answer.head, answer.found, &fd);
+	answer.head.path_len = (uint32_t)strlen(answer.found);
+	if (!answer.head.err && (want->kind == DEBUG_BUILD_ID || want->kind == DEBUG_LINK))
+		memcpy(session->candidate, answer.found, answer.head.path_len + 1);
+	return channel_send(session->channel, MESSAGE_DEBUG_FILE, 0, &answer,
+			    sizeof(answer.head) + answer.head.path_len, fd);
+}
+
+/* The last file that was found is the one that serves, if any does. */
+static void keep_sources(struct file_session *session, const struct message_sources *sources)
+{
+	session->sources = *sources;
+	session->has_sources = true;
+	for (uint32_t i = 0; i < sources->n; i++)
+		if ((sources->sources[i].kind == SOURCE_BUILD_ID || sources->sources[i].kind == SOURCE_LINK) &&
+		    !sources->sources[i].err)
+			memcpy(session->debug_path, session->candidate, sizeof(session->debug_path));
 }
 
 int file_session_receive(struct file_session *session, uint16_t type, struct message *ret)
@@ -95,9 +181,14 @@ int file_session_receive(struct file_session *session, uint16_t type, struct mes
 		err = channel_receive(session->channel, ret);
 		if (err < 0)
 			return err;
+		if (ret->type == MESSAGE_SOURCES)
+			keep_sources(session, ret->payload);
 		if (ret->type == type)
 			return 0;
+		err = ret->type == MESSAGE_WANT_DEBUG ? answer_debug(session, ret->payload) : 0;
 		message_release(ret);
+		if (err)
+			return err;
 	}
 }
 

@@ -26,20 +26,21 @@
 #define HELP_COLUMN 32
 
 enum option_type {
-	OPTION_FLAG,	/* bool = true */
-	OPTION_CLEAR,	/* bool = false */
-	OPTION_CHOICE,	/* bool = the word is `if_true`; the argument column "a|b" lists the words */
-	OPTION_WORD,	/* uint32_t: which of the words of the argument column, from 0 */
-	OPTION_COUNT,	/* int, one more each time up to `max` */
-	OPTION_UINT,	/* uint32_t from `min` to `max` */
-	OPTION_SECONDS, /* double from `min` to `max` */
-	OPTION_SIZE,	/* uint64_t: bytes from `min` to `max`, with K, M or G for 1024 of the one before */
-	OPTION_STRING,	/* const char *, not empty */
-	OPTION_PIDS,	/* adds to pids */
-	OPTION_COMMS,	/* adds to comms */
-	OPTION_OUTPUT,	/* adds to outputs, the suffix decides the kind */
-	OPTION_FOLDED,	/* adds to outputs */
-	OPTION_PAGE	/* enum options_page is `target` */
+	OPTION_FLAG,	  /* bool = true */
+	OPTION_CLEAR,	  /* bool = false */
+	OPTION_CHOICE,	  /* bool = the word is `if_true`; the argument column "a|b" lists the words */
+	OPTION_WORD,	  /* uint32_t: which of the words of the argument column, from 0 */
+	OPTION_COUNT,	  /* int, one more each time up to `max` */
+	OPTION_UINT,	  /* uint32_t from `min` to `max` */
+	OPTION_SECONDS,	  /* double from `min` to `max` */
+	OPTION_SIZE,	  /* uint64_t: bytes from `min` to `max`, with K, M or G for 1024 of the one before */
+	OPTION_STRING,	  /* const char *, not empty */
+	OPTION_PIDS,	  /* adds to pids */
+	OPTION_COMMS,	  /* adds to comms */
+	OPTION_OUTPUT,	  /* adds to outputs, the suffix decides the kind */
+	OPTION_FOLDED,	  /* adds to outputs */
+	OPTION_DEBUG_DIR, /* adds to a struct debug_directories */
+	OPTION_PAGE	  /* enum options_page is `target` */
 };
 
 enum option_group { GROUP_TIME, GROUP_WHAT, GROUP_OUTPUT, GROUP_OTHER, GROUP_HIDDEN };
@@ -59,6 +60,9 @@ struct option_row {
 };
 
 #define TARGET(field) offsetof(struct record_options, field)
+#define DEBUG_DIR_MORE                                                                                                 \
+	"Behind /usr/lib/debug, and laid out as that is: .build-id/xx/rest.debug, or the program's folder; or with "   \
+	"the file in DIR itself. May be given several times."
 #define SYMBOLS_TARGET(field) offsetof(struct symbols_options, field)
 
 #define DEMANGLE_MORE                                                                                                  \
@@ -125,6 +129,8 @@ static const struct option_row record_rows[] = {
 	  "In bytes, or with K, M or G. A third of it is for unwind tables in the kernel: when that is full, the tables "
 	  "that were not used for the longest time leave. A quarter is for copies of stacks that wait for a table: of "
 	  "further ones only the leaf is known. What else hostprof keeps has bounds of its own." },
+	{ 0, "debug-dir", "DIR", "look for debug files in DIR too", OPTION_DEBUG_DIR,
+	  TARGET(debug_directories), 0, 0, NULL, GROUP_OTHER, NULL, DEBUG_DIR_MORE },
 	{ 'q', "quiet", NULL, "no report and no progress, errors only", OPTION_FLAG,
 	  TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'v', "verbose", NULL, "say more; twice: everything", OPTION_COUNT,
@@ -149,6 +155,8 @@ static const struct option_row symbols_rows[] = {
 	  SYMBOLS_TARGET(addresses), 0, 0, NULL, GROUP_WHAT, NULL, NULL },
 	{ 0, "demangle", "full|simple|none", "how C++, Rust and D names are shown", OPTION_WORD,
 	  SYMBOLS_TARGET(demangle), 0, 0, "full", GROUP_WHAT, NULL, DEMANGLE_MORE },
+	{ 0, "debug-dir", "DIR", "look for debug files in DIR too", OPTION_DEBUG_DIR,
+	  SYMBOLS_TARGET(debug_directories), 0, 0, NULL, GROUP_OTHER, NULL, DEBUG_DIR_MORE },
 	{ 0, "json", NULL, "a JSON object for each FILE or ADDRESS, one a line", OPTION_FLAG,
 	  SYMBOLS_TARGET(json), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'h', "help", NULL, "print this page", OPTION_PAGE,
@@ -448,6 +456,15 @@ static int add_output(struct parser *parser, const struct option_row *row, const
 	return 0;
 }
 
+static int add_debug_directory(struct parser *parser, const struct option_row *row,
+			       struct debug_directories *directories, const char *path)
+{
+	if (directories->n == OPTIONS_MAX_DEBUG_DIRECTORIES)
+		return usage_error(parser, "--%s: more than %d directories", row->name, OPTIONS_MAX_DEBUG_DIRECTORIES);
+	directories->paths[directories->n++] = path;
+	return 0;
+}
+
 /* Stores a row's value; `value` is NULL when the option takes no argument, or an optional one was left out. */
 static int apply(struct parser *parser, const struct option_row *row, char *value)
 {
@@ -493,6 +510,8 @@ static int apply(struct parser *parser, const struct option_row *row, char *valu
 	case OPTION_OUTPUT:
 	case OPTION_FOLDED:
 		return add_output(parser, row, value);
+	case OPTION_DEBUG_DIR:
+		return add_debug_directory(parser, row, target, value);
 	case OPTION_PAGE:
 		parser->page = (enum options_page)row->target;
 		return 0;

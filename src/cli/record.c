@@ -236,6 +236,8 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 					      .follows_command = !options->all_processes,
 					      .with_error_frames = options->error_frames,
 					      .demangle = options->demangle,
+					      .debug_directories = options->debug_directories.paths,
+					      .n_debug_directories = (uint32_t)options->debug_directories.n,
 					      .trusts_kernel = options->trusts_kernel,
 					      .copy_bytes = (size_t)(options->memory_bytes / COPIES_PART),
 					      .outputs = outputs,

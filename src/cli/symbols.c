@@ -67,24 +67,29 @@ static int explain_open(const char *path, int err)
 	return complain(path, err, text);
 }
 
-/* --- unwinding ---------------------------------------------------------------------------------------------------- */
-
-/* As a recording does it: a file that tells little may have a debug file that tells more. true: it was sent. */
-static bool send_debug_file(struct file_session *session, const struct message_table *table)
+static struct file_session session_of(const struct symbols_options *options, const char *path)
 {
-	auto_close int fd = -1;
-
-	if (!table->wants_debug || session->has_tried_debug)
-		return false;
-	session->has_tried_debug = true;
-	if (!object_debug_path(table->build_id, table->build_id_len, session->debug_path) ||
-	    file_session_open_regular(session->debug_path, &fd) ||
-	    file_session_send_object(session, THE_DEBUG_FILE, session->debug_path, table->build_id, table->build_id_len,
-				     fd))
-		return false;
-	session->debug = THE_DEBUG_FILE;
-	return true;
+	return (struct file_session){.pid = -1,
+				     .root_fd = -1,
+				     .path = path,
+				     .demangle = options->demangle,
+				     .debug_directories = options->debug_directories.paths,
+				     .n_debug_directories = options->debug_directories.n};
 }
+
+/* -ENOTDIR, told: of --debug-dir. */
+static int start_session(struct file_session *session)
+{
+	const char *bad_directory;
+	int err = file_session_start(session, &bad_directory);
+
+	if (!err || !bad_directory)
+		return err;
+	explain_open(bad_directory, err);
+	return -ENOTDIR;
+}
+
+/* --- unwinding ---------------------------------------------------------------------------------------------------- */
 
 static int add_table(struct unwind_report *report, const struct message_table *message, int fd)
 {
@@ -104,12 +109,26 @@ static int add_table(struct unwind_report *report, const struct message_table *m
 	return err;
 }
 
+/* It tells little, and a debug file is being sought: waits for the end of that. true: the table is to be made anew. */
+static int await_sources(struct file_session *session, bool *ret_is_stale)
+{
+	struct message message = {.fd = -1};
+	int err = session->has_sources ? 0 : file_session_receive(session, MESSAGE_SOURCES, &message);
+
+	if (!err)
+		message_release(&message);
+	*ret_is_stale = !err && session->sources.is_table_stale;
+	return err;
+}
+
 /* Asks for the table of the page, and adds it. *ret_next is the page to ask for next. */
 static int ask_for_table(struct file_session *session, struct unwind_report *report, uint32_t page, uint32_t *ret_next)
 {
-	const struct message_make_table request = {.object = THE_OBJECT, .page = page, .debug = session->debug};
+	const struct message_make_table request = {.object = THE_OBJECT, .page = page};
 	struct message message = {.fd = -1};
 	struct message_table table;
+	bool is_stale = false;
+	auto_close int fd = -1;
 	int err = channel_send(session->channel, MESSAGE_MAKE_TABLE, 0, &request, sizeof(request), -1);
 
 	if (!err)
@@ -117,42 +136,43 @@ static int ask_for_table(struct file_session *session, struct unwind_report *rep
 	if (err)
 		return err;
 	memcpy(&table, message.payload, sizeof(table));
+	fd = take_fd(&message.fd);
+	message_release(&message);
+	if (table.awaits_debug)
+		err = await_sources(session, &is_stale);
+	if (err)
+		return err;
 	*ret_next = page;
-	if (send_debug_file(session, &table)) {
-		message_release(&message);
+	if (is_stale)
 		return 0;
-	}
 	*ret_next = table.is_whole ? ALL_PAGES : page - page % TABLE_WINDOW_PAGES + TABLE_WINDOW_PAGES;
 	if (table.err == -ENOENT)
-		err = unwind_report_add(report, &table, NULL);
-	else
-		err = table.err ? table.err : add_table(report, &table, message.fd);
-	message_release(&message);
-	return err;
+		return unwind_report_add(report, &table, NULL);
+	return table.err ? table.err : add_table(report, &table, fd);
 }
 
 static int read_tables(struct file_session *session, struct unwind_report *report, int fd)
 {
 	uint32_t page = 0;
 	struct stat st;
-	int err = file_session_start(session);
+	int err = start_session(session);
 
 	if (!err && fstat(fd, &st))
 		err = -errno;
 	if (!err)
-		err = file_session_send_object(session, THE_OBJECT, session->path, NULL, 0, fd);
+		err = file_session_send_object(session, fd);
 	do {
 		if (!err)
 			err = ask_for_table(session, report, page, &page);
 	} while (!err && (uint64_t)page << UNWIND_PAGE_SHIFT < (uint64_t)st.st_size);
-	if (session->debug)
+	if (report->debug_frame && session->debug_path[0])
 		report->debug_path = session->debug_path;
 	return err;
 }
 
 static int show_unwind(const struct symbols_options *options, const char *path)
 {
-	struct file_session session = {.pid = -1, .path = path};
+	struct file_session session = session_of(options, path);
 	struct unwind_report report;
 	auto_close int fd = -1;
 	int err = file_session_open_regular(path, &fd), wait_status;
@@ -162,13 +182,13 @@ static int show_unwind(const struct symbols_options *options, const char *path)
 	unwind_report_init(&report, path);
 	err = read_tables(&session, &report, fd);
 	wait_status = file_session_end(&session, err == -ETIMEDOUT);
-	if (err)
+	if (err && err != -ENOTDIR)
 		explain(&session, err, wait_status);
-	else if (!report.code)
+	else if (!err && !report.code)
 		err = complain(path, -ENOENT, "it has no code");
-	else if (options->json)
+	else if (!err && options->json)
 		err = unwind_report_json(stdout, &report);
-	else
+	else if (!err)
 		unwind_report_print(stdout, &report);
 	unwind_report_release(&report);
 	return err;
@@ -206,19 +226,19 @@ static int show_named(struct file_session *session, const struct symbols_options
 
 static int show_names(const struct symbols_options *options)
 {
-	struct file_session session = {.pid = -1, .path = options->files[0], .demangle = options->demangle};
+	struct file_session session = session_of(options, options->files[0]);
 	auto_close int fd = -1;
 	int err = file_session_open_regular(session.path, &fd), wait_status;
 
 	if (err)
 		return explain_open(session.path, err);
-	err = file_session_start(&session);
+	err = start_session(&session);
 	if (!err)
-		err = file_session_send_object(&session, THE_OBJECT, session.path, NULL, 0, fd);
+		err = file_session_send_object(&session, fd);
 	if (!err)
 		err = show_named(&session, options);
 	wait_status = file_session_end(&session, err == -ETIMEDOUT);
-	if (err && err != -EINVAL)
+	if (err && err != -EINVAL && err != -ENOTDIR)
 		explain(&session, err, wait_status);
 	return err;
 }

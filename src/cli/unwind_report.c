@@ -95,7 +95,7 @@ int unwind_report_add(struct unwind_report *report, const struct message_table *
 /* --- views -------------------------------------------------------------------------------------------------------- */
 
 struct hex {
-	char text[2 * BUILD_ID_MAX + 1];
+	char text[2 * DEBUG_ID_MAX + 1];
 };
 
 static struct hex build_id_text(const struct unwind_report *report)

@@ -139,6 +139,8 @@ static void want_object(void *ctx, struct object *object, struct process *proces
 		return;
 	}
 	object->state = OBJECT_WANTED;
+	object->found_tgid = process->tgid;
+	object->found_start_ns = process->start_boottime_ns;
 	request.dev = object->dev;
 	request.ino = object->ino;
 	request.candidate[request.candidates++] = (struct message_candidate){
@@ -176,45 +178,11 @@ static void want_perf_map(void *ctx, struct object *perf_map)
 	}
 }
 
-/* By build id alone: nothing that a file says is a path. */
-static const struct object *want_debug(void *ctx, const struct object *object, const uint8_t *build_id,
-				       uint32_t build_id_len, bool in_host_root)
-{
-	struct collector *collector = ctx;
-	struct message_open_object request = {.mnt_ns = in_host_root ? collector->own_mnt_ns : object->mnt_ns};
-	struct process *others[OPEN_CANDIDATES];
-	struct object_identity identity = {
-		.mnt_ns = request.mnt_ns, .build_id = build_id, .build_id_len = build_id_len};
-	char path[OBJECT_DEBUG_PATH_BYTES];
-	struct object *debug;
-	size_t n;
-
-	if (in_host_root && object->mnt_ns == collector->own_mnt_ns)
-		return NULL;
-	if (!object_debug_path(build_id, build_id_len, path))
-		return NULL;
-	identity.path = path;
-	debug = object_table_get(collector->objects, object_table_add(collector->objects, &identity));
-	if (!debug || debug->state != OBJECT_UNSEEN)
-		return debug;
-	debug->state = OBJECT_WANTED;
-	request.object = debug->id;
-	n = registry_in_mount_namespace(collector->registry, request.mnt_ns, others, OPEN_CANDIDATES);
-	for (size_t i = 0; i < n; i++)
-		request.candidate[request.candidates++] = (struct message_candidate){
-			.tgid = others[i]->tgid, .start_boottime_ns = others[i]->start_boottime_ns};
-	if (opener_link_open(collector->opener, &request, debug->path)) {
-		debug->state = OBJECT_FAILED;
-		debug->err = -ENOBUFS;
-	}
-	return debug;
-}
-
-static int make_table(void *ctx, const struct object *object, uint32_t page, uint32_t debug)
+static int make_table(void *ctx, const struct object *object, uint32_t page)
 {
 	struct collector *collector = ctx;
 
-	return resolver_link_make_table(collector->resolver, object, page, debug, collector_now());
+	return resolver_link_make_table(collector->resolver, object, page, collector_now());
 }
 
 static void on_table(void *ctx, const struct message_table *table, int fd)
@@ -247,7 +215,6 @@ int collector_start_unwinding(struct collector *collector)
 					    .machine = UNWIND_MACHINE,
 					    .set_epoch = set_unwind_epoch,
 					    .want_object = want_object,
-					    .want_debug = want_debug,
 					    .make_table = make_table,
 					    .ctx = collector};
 	int err;
@@ -322,6 +289,8 @@ int collector_make_tables(struct collector *collector)
 		err = stack_store_new(STORE_BYTES, &collector->store);
 	if (!err)
 		err = jit_code_new(&jit, &collector->jit);
+	if (!err)
+		err = debug_answers_start(collector);
 	if (err)
 		return err;
 	attribution.registry = collector->registry;
@@ -338,6 +307,8 @@ int collector_start_children(struct collector *collector)
 						    .scanned = on_scanned,
 						    .object = on_object,
 						    .kernel_symbols = on_kernel_symbols,
+						    .debug_directory = debug_answers_directory,
+						    .debug_opened = debug_answers_opened,
 						    .output_prepared = delivery_output_prepared,
 						    .output_written = delivery_output_written,
 						    .ctx = collector};
@@ -345,6 +316,9 @@ int collector_start_children(struct collector *collector)
 							.summary = delivery_summary,
 							.table = on_table,
 							.table_lost = on_table_lost,
+							.want_debug = debug_answers_want,
+							.sources = debug_answers_sources,
+							.started_anew = debug_answers_started_anew,
 							.done = delivery_built,
 							.kernel_symbols_ready = on_kernel_symbols_ready,
 							.ctx = collector};

@@ -164,6 +164,8 @@ static int start(struct collector *collector)
 		return problem_set(collector->problem, err, "", "cannot set up the profiler's own processes");
 	err = open_kernel_side(collector);
 	if (!err)
+		err = debug_answers_prepare(collector);
+	if (!err)
 		err = delivery_prepare(collector);
 	if (!err)
 		err = prepare_command(collector);
@@ -247,6 +249,7 @@ static void release(struct collector *collector)
 	opener_link_free(collector->opener);
 	attribution_free(collector->attribution);
 	unwinding_free(collector->unwinding);
+	debug_files_free(collector->debug_files);
 	sampler_free(collector->sampler);
 	stack_store_free(collector->store);
 	jit_code_free(collector->jit);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The recording in progress, shared by the parts of the collector: collector.c (sequence), prepare.c (what is known
  * before the first sample), loop.c (epoll and clock),
- * answers.c (what children, records and samples tell), delivery.c (destinations, batch, files), truth.c (what it was
- * worth). */
+ * answers.c (what children, records and samples tell), debug_answers.c (debug files), delivery.c (destinations, batch,
+ * files), truth.c (what it was worth). */
 #pragma once
 
 #include "base/buf.h"
@@ -12,6 +12,7 @@
 #include "collector/attribution.h"
 #include "collector/collector.h"
 #include "collector/command.h"
+#include "collector/debug_files.h"
 #include "collector/jit_code.h"
 #include "collector/opener_link.h"
 #include "collector/resolver_link.h"
@@ -45,6 +46,7 @@ struct collector {
 	struct opener_link *opener;
 	struct resolver_link *resolver;
 	struct unwinding *unwinding;
+	struct debug_files *debug_files;
 	struct command command;
 
 	struct ksymbol_vec ksymbols;
@@ -58,6 +60,9 @@ struct collector {
 	uint64_t start_wall_ns, start_busy_ns, stop_busy_ns, kernel_symbols_ns;
 	uint64_t peak_bytes;
 	bool is_interrupted;
+
+	uint32_t debug_directories_opened;
+	int debug_directory_err; /* first failure of one */
 
 	/* Destinations and files. */
 	uint32_t outputs_prepared;
@@ -93,6 +98,15 @@ int collector_start_children(struct collector *collector);
 /* Behind sampler_open(): the tables of the walk. */
 int collector_start_unwinding(struct collector *collector);
 void collector_hold_new_roots(struct collector *collector);
+
+/* debug_answers.c: has the given directories opened and waits for it. */
+int debug_answers_start(struct collector *collector);
+int debug_answers_prepare(struct collector *collector);
+void debug_answers_directory(void *ctx, uint32_t index, int err, const char *path);
+void debug_answers_want(void *ctx, const struct message_want_debug *want, const char *name);
+void debug_answers_opened(void *ctx, const struct message_debug_opened *opened, const char *path, int fd);
+void debug_answers_started_anew(void *ctx);
+void debug_answers_sources(void *ctx, const struct message_sources *sources);
 
 /* delivery.c: prepares all destinations and waits for it; has the batch made and all files written. */
 int delivery_prepare(struct collector *collector);

@@ -111,6 +111,7 @@ static void tick(struct collector *collector)
 
 	opener_link_tick(collector->opener, now_ns);
 	resolver_link_tick(collector->resolver, now_ns);
+	debug_files_flush(collector->debug_files);
 	if (collector->start_ns)
 		unwinding_tick(collector->unwinding, now_ns);
 	if (!collector->start_ns || collector->stop_ns || now_ns < collector->next_drain_ns)

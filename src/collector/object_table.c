@@ -9,7 +9,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,6 +74,7 @@ void object_table_free(struct object_table *table)
 	for (uint32_t id = 1; id <= table->count; id++) {
 		if (object_at(table, id)->fd >= 0)
 			close(object_at(table, id)->fd);
+		free(object_at(table, id)->sources);
 	}
 	for (size_t i = 0; i < table->chunks.len; i++)
 		free(table->chunks.items[i]);
@@ -245,17 +245,4 @@ size_t object_table_memory_bytes(const struct object_table *table)
 {
 	return sizeof(*table) + map_memory_bytes(&table->by_key) + intern_memory_bytes(table->paths) +
 	       table->chunks.cap * sizeof(*table->chunks.items) + table->chunks.len * sizeof(struct object_chunk);
-}
-
-bool object_debug_path(const uint8_t *build_id, size_t len, char to[OBJECT_DEBUG_PATH_BYTES])
-{
-	size_t n;
-
-	if (len < 2 || len > BUILD_ID_MAX)
-		return false;
-	n = (size_t)snprintf(to, OBJECT_DEBUG_PATH_BYTES, "/usr/lib/debug/.build-id/%02x/", build_id[0]);
-	for (size_t i = 1; i < len; i++)
-		n += (size_t)snprintf(to + n, OBJECT_DEBUG_PATH_BYTES - n, "%02x", build_id[i]);
-	snprintf(to + n, OBJECT_DEBUG_PATH_BYTES - n, ".debug");
-	return true;
 }

@@ -4,8 +4,8 @@
  *     [ oldest: the one it works on ] [ next ] … [ newest ]
  *
  * The first `n_sent` are with the opener, the others wait for room in its channel. An answer carries its request's id.
- * On a new opener the destinations of output are prepared anew and the roots of mount namespaces held anew, then the
- * whole queue is sent again. */
+ * On a new opener the destinations of output are prepared anew, the directories of debug files opened anew, the roots
+ * of mount namespaces held anew, then the whole queue is sent again. */
 #include "collector/opener_link.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "ipc/channel.h"
 
 #define MAX_REQUESTS (1u << 20)
-#define MAX_PREPARED 64
+#define MAX_PREPARED 64 /* destinations, and directories of debug files */
 #define MAX_HELD 256
 /* Opening a local file takes microseconds; a scan says something every few milliseconds. */
 #define DEADLINE_NS (2 * NSEC_PER_SEC)
@@ -46,7 +46,7 @@ struct opener_link {
 	struct request_vec queue;
 	size_t n_sent;
 	uint32_t next_id;
-	/* Destinations that were prepared, to be prepared again. */
+	/* Destinations and directories that were prepared, to be prepared again. */
 	struct request prepared[MAX_PREPARED];
 	size_t n_prepared;
 	/* The newest namespaces whose roots are held, as a ring. */
@@ -169,6 +169,25 @@ int opener_link_perf_map(struct opener_link *link, const struct message_open_per
 	return ask(link, MESSAGE_OPEN_PERF_MAP, request, sizeof(*request), "", 0, -1);
 }
 
+int opener_link_debug_directory(struct opener_link *link, uint32_t index, const char *path)
+{
+	const struct message_debug_directory directory = {.index = index, .path_len = (uint32_t)strlen(path)};
+
+	if (directory.path_len > MESSAGE_MAX_PATH)
+		return -ENAMETOOLONG;
+	return ask(link, MESSAGE_DEBUG_DIRECTORY, &directory, sizeof(directory), path, directory.path_len, -1);
+}
+
+int opener_link_open_debug(struct opener_link *link, const struct message_open_debug *request, const char *path)
+{
+	struct message_open_debug message = *request;
+
+	message.path_len = (uint32_t)strlen(path);
+	if (message.path_len > MESSAGE_MAX_PATH)
+		return -ENAMETOOLONG;
+	return ask(link, MESSAGE_OPEN_DEBUG, &message, sizeof(message), path, message.path_len, -1);
+}
+
 int opener_link_kernel_symbols(struct opener_link *link)
 {
 	return ask(link, MESSAGE_OPEN_KERNEL_SYMBOLS, "", 0, "", 0, -1);
@@ -228,11 +247,37 @@ static void keep_prepared(struct opener_link *link, struct request *request)
 	if (link->n_prepared < MAX_PREPARED) {
 		struct message_output_prepare *prepare = (struct message_output_prepare *)request->payload;
 
-		prepare->flags |= OUTPUT_AGAIN;
+		if (request->type == MESSAGE_OUTPUT_PREPARE)
+			prepare->flags |= OUTPUT_AGAIN;
 		link->prepared[link->n_prepared++] = *request;
 		request->payload = NULL;
 		request->fd = -1;
 	}
+}
+
+static void on_debug_directory(struct opener_link *link, const struct message *message)
+{
+	const struct message_debug_directory_opened *opened = message->payload;
+	const struct message_debug_directory *directory;
+	char path[MESSAGE_MAX_PATH + 1];
+	struct request request;
+
+	if (!take_request(link, message->id, &request))
+		return; /* opened again */
+	directory = (const struct message_debug_directory *)request.payload;
+	copy_tail(path, sizeof(path), directory + 1, directory->path_len);
+	if (!opened->err)
+		keep_prepared(link, &request);
+	request_release(&request);
+	link->events.debug_directory(link->events.ctx, opened->index, opened->err, path);
+}
+
+static void on_debug_opened(struct opener_link *link, const struct message_debug_opened *opened, int fd)
+{
+	char path[MESSAGE_MAX_PATH + 1];
+
+	copy_tail(path, sizeof(path), opened + 1, opened->path_len);
+	link->events.debug_opened(link->events.ctx, opened, path, fd);
 }
 
 static void on_output_result(struct opener_link *link, const struct message *message)
@@ -285,6 +330,9 @@ static void on_answer(struct opener_link *link, struct message *message)
 	case MESSAGE_OBJECT_OPENED:
 		link->events.object(link->events.ctx, message->payload, fd);
 		break;
+	case MESSAGE_DEBUG_OPENED:
+		on_debug_opened(link, message->payload, fd);
+		break;
 	case MESSAGE_KERNEL_SYMBOLS:
 		link->events.kernel_symbols(link->events.ctx, message->payload, fd);
 		break;
@@ -307,8 +355,12 @@ static void on_message(void *ctx, struct message *message)
 	case MESSAGE_OUTPUT_WRITTEN:
 		on_output_result(link, message);
 		break;
+	case MESSAGE_DEBUG_DIRECTORY_OPENED:
+		on_debug_directory(link, message);
+		break;
 	case MESSAGE_SCAN_DONE:
 	case MESSAGE_OBJECT_OPENED:
+	case MESSAGE_DEBUG_OPENED:
 	case MESSAGE_KERNEL_SYMBOLS:
 		on_answer(link, message);
 		break;
@@ -322,6 +374,7 @@ static void fail(struct opener_link *link, struct request *request, int err)
 {
 	const struct message_kernel_symbols no_symbols = {.err = err};
 	struct message_object_opened no_object = {.err = err};
+	struct message_debug_opened no_debug = {.err = err};
 	char path[MESSAGE_MAX_PATH + 1];
 
 	switch (request->type) {
@@ -339,6 +392,22 @@ static void fail(struct opener_link *link, struct request *request, int err)
 		no_object.object = ((const struct message_open_perf_map *)request->payload)->object;
 		link->events.object(link->events.ctx, &no_object, -1);
 		break;
+	case MESSAGE_DEBUG_DIRECTORY: {
+		const struct message_debug_directory *directory =
+			(const struct message_debug_directory *)request->payload;
+
+		copy_tail(path, sizeof(path), directory + 1, directory->path_len);
+		link->events.debug_directory(link->events.ctx, directory->index, err, path);
+		break;
+	}
+	case MESSAGE_OPEN_DEBUG: {
+		const struct message_open_debug *open = (const struct message_open_debug *)request->payload;
+
+		no_debug.request = open->request;
+		no_debug.place = open->place;
+		link->events.debug_opened(link->events.ctx, &no_debug, "", -1);
+		break;
+	}
 	case MESSAGE_OPEN_KERNEL_SYMBOLS:
 		link->events.kernel_symbols(link->events.ctx, &no_symbols, -1);
 		break;
@@ -365,7 +434,7 @@ static void resend(struct opener_link *link)
 	uint64_t first = link->n_held > MAX_HELD ? link->n_held - MAX_HELD : 0;
 
 	for (size_t i = 0; i < link->n_prepared; i++)
-		worker_send(&link->worker, MESSAGE_OUTPUT_PREPARE, 0, link->prepared[i].payload, link->prepared[i].len,
+		worker_send(&link->worker, link->prepared[i].type, 0, link->prepared[i].payload, link->prepared[i].len,
 			    -1);
 	for (uint64_t i = first; i < link->n_held; i++)
 		worker_send(&link->worker, MESSAGE_HOLD_ROOT, 0, &link->held[i % MAX_HELD], sizeof(link->held[0]), -1);
@@ -376,7 +445,8 @@ static void resend(struct opener_link *link)
 /* A file that some process has. */
 static bool is_of_object(const struct request *request)
 {
-	return request->type == MESSAGE_OPEN_OBJECT || request->type == MESSAGE_OPEN_PERF_MAP;
+	return request->type == MESSAGE_OPEN_OBJECT || request->type == MESSAGE_OPEN_PERF_MAP ||
+	       request->type == MESSAGE_OPEN_DEBUG;
 }
 
 static void restart(struct opener_link *link, bool is_hung, uint64_t now_ns)

@@ -33,7 +33,9 @@ struct resolver_link {
 	struct message_kernel_symbols symbols;
 	int symbols_fd;
 	bool has_symbols;
-	uint32_t parsing; /* object that the resolver said it looks into; 0: none */
+	uint32_t parsing;      /* object that the resolver said it looks into; 0: none */
+	bool is_parsing_debug; /* … into a debug file of it */
+	uint32_t owed;	       /* answers that it waits for */
 	/* Objects from this id on wait for room in the channel, and the batch behind them; 0: none wait. */
 	uint32_t next_unsent;
 	bool is_batch_unsent;
@@ -175,13 +177,12 @@ int resolver_link_batch(struct resolver_link *link, uint64_t batch, int memfd, u
 	return 0;
 }
 
-int resolver_link_make_table(struct resolver_link *link, const struct object *object, uint32_t page, uint32_t debug,
-			     uint64_t now_ns)
+int resolver_link_make_table(struct resolver_link *link, const struct object *object, uint32_t page, uint64_t now_ns)
 {
-	const struct message_make_table message = {.object = object->id, .page = page, .debug = debug};
+	const struct message_make_table message = {.object = object->id, .page = page};
 	int err;
 
-	if (link->next_unsent && (object->id >= link->next_unsent || debug >= link->next_unsent))
+	if (link->next_unsent && object->id >= link->next_unsent)
 		return -EAGAIN;
 	err = worker_send(&link->worker, MESSAGE_MAKE_TABLE, 0, &message, sizeof(message), -1);
 	if (err)
@@ -189,6 +190,24 @@ int resolver_link_make_table(struct resolver_link *link, const struct object *ob
 	link->worker.last_heard_ns = now_ns;
 	link->awaits_table = true;
 	return 0;
+}
+
+int resolver_link_debug_file(struct resolver_link *link, const struct message_debug_opened *answer, const char *path,
+			     int fd)
+{
+	struct {
+		struct message_debug_opened head;
+		char path[MESSAGE_MAX_PATH];
+	} message = {.head = *answer};
+	size_t len = strnlen(path, sizeof(message.path));
+	int err;
+
+	message.head.path_len = (uint32_t)len;
+	memcpy(message.path, path, len);
+	err = worker_send(&link->worker, MESSAGE_DEBUG_FILE, 0, &message, sizeof(message.head) + len, fd);
+	if (!err && link->owed)
+		link->owed--;
+	return err;
 }
 
 void resolver_link_ping(struct resolver_link *link)
@@ -238,6 +257,23 @@ static void on_parsed(struct resolver_link *link, const struct message_parsed *p
 	}
 }
 
+static void on_parsing(struct resolver_link *link, const struct message_parsing *parsing)
+{
+	link->parsing = parsing->object;
+	link->is_parsing_debug = parsing->is_debug;
+}
+
+static void on_want_debug(struct resolver_link *link, const struct message *message)
+{
+	const struct message_want_debug *want = message->payload;
+	char name[DEBUG_MAX_NAME + 1];
+
+	memcpy(name, want + 1, want->name_len);
+	name[want->name_len] = 0;
+	link->owed++;
+	link->events.want_debug(link->events.ctx, want, name);
+}
+
 static void on_message(void *ctx, struct message *message)
 {
 	struct resolver_link *link = ctx;
@@ -245,7 +281,13 @@ static void on_message(void *ctx, struct message *message)
 
 	switch (message->type) {
 	case MESSAGE_PARSING:
-		link->parsing = ((const struct message_parsing *)message->payload)->object;
+		on_parsing(link, message->payload);
+		break;
+	case MESSAGE_WANT_DEBUG:
+		on_want_debug(link, message);
+		break;
+	case MESSAGE_SOURCES:
+		link->events.sources(link->events.ctx, message->payload);
 		break;
 	case MESSAGE_PARSED:
 		on_parsed(link, message->payload);
@@ -281,6 +323,13 @@ static void blame(struct resolver_link *link, enum worker_end end)
 	object->strikes += end == WORKER_END_KILLED ? 1 : MAX_STRIKES;
 	if (object->strikes < MAX_STRIKES)
 		return;
+	if (link->is_parsing_debug && !(object->flags & OBJECT_LONE)) {
+		object->flags |= OBJECT_LONE;
+		object->strikes = 0;
+		log_write(LOG_WARN, MODULE, "a debug file of %s made the resolver fail: it is done without",
+			  object->path);
+		return;
+	}
 	object->flags |= OBJECT_QUARANTINED;
 	count(COUNTER_objects_quarantined);
 	log_write(LOG_WARN, MODULE, "%s made the resolver fail: its frames stay unnamed", object->path);
@@ -300,6 +349,8 @@ static void restart(struct resolver_link *link, bool is_hung, uint64_t now_ns)
 	struct message_batch_done failed = {.batch = link->batch, .err = -EPIPE};
 
 	blame(link, worker_restart(&link->worker, is_hung, now_ns));
+	link->owed = 0;
+	link->events.started_anew(link->events.ctx);
 	if (link->batch_fd >= 0 && ++link->batch_tries > MAX_BATCH_TRIES) {
 		finish_batch(link, &failed);
 		return;
@@ -320,9 +371,11 @@ void resolver_link_serve(struct resolver_link *link, uint64_t now_ns, bool is_wr
 
 void resolver_link_tick(struct resolver_link *link, uint64_t now_ns)
 {
+	/* Who waits for an answer says nothing. */
+	bool is_waiting = link->owed && !link->parsing;
 	uint64_t deadline_ns = link->parsing ? PARSE_DEADLINE_NS : BATCH_DEADLINE_NS;
 
-	if (!link->parsing && link->batch_fd < 0 && !link->awaits_table)
+	if (is_waiting || (!link->parsing && link->batch_fd < 0 && !link->awaits_table))
 		link->worker.last_heard_ns = now_ns;
 	else if (now_ns - link->worker.last_heard_ns > deadline_ns)
 		restart(link, true, now_ns);

@@ -39,7 +39,6 @@ int unwinding_new(const struct unwinding_options *options, struct unwinding **re
 	unwinding->tokens_ns = UNWINDING_BURST_NS;
 	map_init(&unwinding->by_id, sizeof(uint32_t), sizeof(struct table_object *), MAX_TABLE_OBJECTS);
 	vec_init(&unwinding->wanted, MAX_TABLE_OBJECTS);
-	vec_init(&unwinding->with_debug, MAX_TABLE_OBJECTS);
 	vec_init(&unwinding->published, UNWIND_MAX_PROCESSES);
 	vec_init(&unwinding->mappings, UNWIND_MAX_MAPPINGS);
 	unwinding->by_slot = calloc(UNWIND_MAX_OBJECTS, sizeof(struct table_object *));
@@ -73,7 +72,6 @@ void unwinding_free(struct unwinding *unwinding)
 		free(*(struct table_object **)value);
 	map_release(&unwinding->by_id);
 	vec_release(&unwinding->wanted);
-	vec_release(&unwinding->with_debug);
 	vec_for_each (&unwinding->published, entry)
 		free(entry->objects);
 	vec_release(&unwinding->published);

@@ -32,10 +32,8 @@ struct table_object {
 	uint32_t misses, misses_seen; /* of walks that lacked it; the kernel's as of the last look */
 	uint32_t processes;	      /* that were published with it */
 	uint64_t wanted_ns;
-	/* Its debug file, which may tell more: another object; 0: none. */
-	uint32_t debug, debug_tries; /* … roots in which that was looked for */
-	uint32_t build_id_len;
-	uint8_t build_id[BUILD_ID_MAX];
+	bool is_stale;	  /* a debug file tells more than it was made of */
+	bool is_replaced; /* by the one that was asked for */
 };
 
 /* A process that was published, and the objects that it was published with. */
@@ -65,7 +63,6 @@ struct unwinding {
 	struct message_table waiting;
 	struct memfd_map waiting_bytes;
 	uint64_t version, sharing_version;
-	struct table_object_vec with_debug; /* those with a debug file that is being opened */
 	uint64_t next_epoch_ns, next_sweep_ns, next_misses_ns;
 	int64_t tokens_ns; /* of CPU time for making tables */
 	uint64_t tokens_from_ns;

@@ -8,42 +8,30 @@
 #include "base/err.h"
 #include "base/log.h"
 
-static bool is_open(const struct unwinding *unwinding, uint32_t id)
-{
-	const struct object *object = object_table_get(unwinding->options.objects, id);
-
-	return object && object->state == OBJECT_OPEN && !(object->flags & OBJECT_QUARANTINED);
-}
-
-static void seek_debug_file(struct unwinding *unwinding, struct table_object *entry);
-
-/* Its objects' tables are made again, or it is looked for elsewhere. */
-static void debug_file_changed(struct unwinding *unwinding, const struct object *debug)
-{
-	struct table_object_vec *seeking = &unwinding->with_debug;
-
-	for (size_t i = 0; i < seeking->len;) {
-		struct table_object *entry = seeking->items[i];
-
-		if (entry->debug != debug->id) {
-			i++;
-			continue;
-		}
-		seeking->items[i] = seeking->items[--seeking->len];
-		if (debug->state == OBJECT_OPEN && entry->state != TABLE_ASKED)
-			unwinding_want_again(unwinding, entry);
-		else if (debug->state == OBJECT_FAILED)
-			seek_debug_file(unwinding, entry);
-	}
-}
-
 void unwinding_object_changed(struct unwinding *unwinding, const struct object *object, uint64_t now_ns)
 {
 	struct table_object *entry = unwinding_find_object(unwinding, object->id);
 
 	if (entry && object->state == OBJECT_FAILED && !entry->same_as)
 		unwinding_give_up(unwinding, entry, now_ns);
-	debug_file_changed(unwinding, object);
+}
+
+/* The table is made again and replaces what there is, once that is settled. */
+static void make_anew(struct unwinding *unwinding, struct table_object *entry)
+{
+	if (!entry->is_stale || entry->same_as || (entry->state != TABLE_LOADED && entry->state != TABLE_NONE))
+		return;
+	unwinding_want_again(unwinding, entry);
+}
+
+void unwinding_table_is_stale(struct unwinding *unwinding, uint32_t object)
+{
+	struct table_object *entry = unwinding_find_object(unwinding, object);
+
+	if (!entry)
+		return;
+	entry->is_stale = true;
+	make_anew(unwinding, entry);
 }
 
 static void drop_waiting(struct unwinding *unwinding)
@@ -59,9 +47,9 @@ bool unwinding_publish_waiting(struct unwinding *unwinding, uint64_t now_ns)
 	int err = -ENOENT;
 
 	if (entry && entry->slot != UNWIND_NO_OBJECT) {
-		/* With the debug file's help it replaces what was published without. */
-		if (entry->state == TABLE_ASKED && is_open(unwinding, entry->debug))
+		if (entry->is_replaced)
 			row_store_publish_none(unwinding->store, entry->slot, now_ns);
+		entry->is_replaced = false;
 		err = unwind_table_read(unwinding->waiting_bytes.bytes, unwinding->waiting_bytes.len,
 					unwinding->options.machine, &table);
 		if (!err)
@@ -80,6 +68,8 @@ bool unwinding_publish_waiting(struct unwinding *unwinding, uint64_t now_ns)
 			  err_name(err));
 	}
 	drop_waiting(unwinding);
+	if (entry)
+		make_anew(unwinding, entry);
 	return true;
 }
 
@@ -98,25 +88,6 @@ static void share(struct unwinding *unwinding, struct table_object *entry, uint3
 	unwinding_tell_news(unwinding, entry);
 }
 
-/* Of a table that covers little: a debug file may have more. First in the process' own root, then in the host's. When
- * it is open the table is made again. */
-static void seek_debug_file(struct unwinding *unwinding, struct table_object *entry)
-{
-	const struct object *object = object_table_get(unwinding->options.objects, entry->id), *debug = NULL;
-	struct table_object **slot;
-
-	while (!debug && entry->debug_tries < 2)
-		debug = unwinding->options.want_debug(unwinding->options.ctx, object, entry->build_id,
-						      entry->build_id_len, entry->debug_tries++);
-	slot = debug ? vec_push(&unwinding->with_debug) : NULL;
-	if (!slot)
-		return;
-	*slot = entry;
-	entry->debug = debug->id;
-	if (debug->state != OBJECT_WANTED) /* another object's, and settled long ago */
-		debug_file_changed(unwinding, debug);
-}
-
 void unwinding_table(struct unwinding *unwinding, const struct message_table *table, int fd, uint64_t now_ns)
 {
 	struct table_object *entry = unwinding->asked;
@@ -126,12 +97,10 @@ void unwinding_table(struct unwinding *unwinding, const struct message_table *ta
 	unwinding->asked = NULL;
 	unwinding->tokens_ns -= (int64_t)table->cpu_ns;
 	unwinding->stats.making_cpu_ns += table->cpu_ns;
-	if (table->wants_debug && !entry->debug_tries) {
-		entry->build_id_len = table->build_id_len;
-		memcpy(entry->build_id, table->build_id, sizeof(entry->build_id));
-		seek_debug_file(unwinding, entry);
-	}
-	if (table->err) {
+	if (table->err && entry->is_replaced) {
+		entry->is_replaced = false;
+		entry->state = TABLE_LOADED; /* what there was stays */
+	} else if (table->err) {
 		log_write(LOG_DEBUG, UNWINDING_MODULE, "no unwind table of object %u: %s", entry->id,
 			  err_name(table->err));
 		unwinding_give_up(unwinding, entry, now_ns);
@@ -145,6 +114,7 @@ void unwinding_table(struct unwinding *unwinding, const struct message_table *ta
 		unwinding->waiting = *table;
 		unwinding_publish_waiting(unwinding, now_ns);
 	}
+	make_anew(unwinding, entry);
 }
 
 void unwinding_ask_again(struct unwinding *unwinding)
@@ -218,9 +188,10 @@ void unwinding_ask_for_next(struct unwinding *unwinding, uint64_t now_ns)
 		return;
 	entry->state = TABLE_ASKED;
 	entry->misses = 0;
+	entry->is_replaced = entry->is_replaced || entry->is_stale;
+	entry->is_stale = false;
 	unwinding->asked = entry;
 	if (unwinding->options.make_table(unwinding->options.ctx,
-					  object_table_get(unwinding->options.objects, entry->id), entry->page,
-					  is_open(unwinding, entry->debug) ? entry->debug : 0))
+					  object_table_get(unwinding->options.objects, entry->id), entry->page))
 		unwinding_ask_again(unwinding);
 }

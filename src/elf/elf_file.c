@@ -185,7 +185,7 @@ static bool read_notes(struct elf_file *file, Elf *elf, uint64_t offset, uint64_
 	while (data && (next = gelf_getnote(data, at, &note, &name, &desc))) {
 		const char *bytes = data->d_buf;
 
-		/* Longer ones exist (ld --build-id=0x…), but the kernel reports none over 20 bytes. */
+		/* ld --build-id=0x… makes them of any length. */
 		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof("GNU") &&
 		    memcmp(bytes + name, "GNU", sizeof("GNU")) == 0 && note.n_descsz &&
 		    note.n_descsz <= ELF_BUILD_ID_MAX) {
@@ -445,10 +445,12 @@ static void digest_headers(const struct elf_file *file, SHA2_CTX *sha)
 /* What names and unwind tables are made of. */
 static bool is_digested(const struct elf_section *section)
 {
-	static const char *const names[] = {".eh_frame",  ".gopclntab",	  ".data.rel.ro.gopclntab",
-					    ".go.module", ".data.rel.ro", ".gnu_debugdata"};
+	static const char *const names[] = {".eh_frame",      ".gopclntab",	  ".data.rel.ro.gopclntab",
+					    ".go.module",     ".data.rel.ro",	  ".gnu_debugdata",
+					    ".gnu_debuglink", ".gnu_debugaltlink"};
 
-	if (section->type == SHT_SYMTAB || section->type == SHT_DYNSYM || strncmp(section->name, ".debug_", 7) == 0)
+	if (section->type == SHT_SYMTAB || section->type == SHT_DYNSYM || strncmp(section->name, ".debug_", 7) == 0 ||
+	    strncmp(section->name, ".zdebug_", 8) == 0)
 		return true;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strcmp(section->name, names[i]) == 0)

@@ -3,6 +3,7 @@
  *
  *     .symtab ┐ read in pieces, functions only       radix sort       aliases, labels
  *     .dynsym ├──────────► {va << 8 | rank, size, name} ──────► sorted ──────► {va, size, name}  16 bytes each
+ *       debug ┤
  *    embedded ┘
  *
  * Entries of one address stand in order of falling size, so that a walk backwards from
@@ -52,7 +53,7 @@
 #define NAME_TABLE_SHIFT 30
 #define NAME_OFFSET_MASK ((1u << NAME_TABLE_SHIFT) - 1)
 
-enum table { TABLE_SYMTAB, TABLE_DYNSYM, TABLE_EMBEDDED, TABLES };
+enum table { TABLE_SYMTAB, TABLE_DEBUG, TABLE_EMBEDDED, TABLE_DYNSYM, TABLES };
 
 _Static_assert(TABLES <= 1u << (32 - NAME_TABLE_SHIFT), "a name says whose it is");
 
@@ -69,7 +70,7 @@ struct strings {
 };
 
 struct symtab {
-	const struct elf_file *file;
+	const struct elf_file *file, *debug;
 	struct entry *entries;
 	size_t n;
 	uint64_t *block_end;
@@ -84,7 +85,7 @@ struct range {
 struct range_vec VEC(struct range);
 
 struct build {
-	const struct elf_file *file, *embedded;
+	const struct elf_file *file, *debug, *embedded;
 	struct symtab *symtab;
 	struct entry_vec entries;  /* va holds address and rank */
 	struct range_vec sections; /* executable ones, sorted */
@@ -217,6 +218,8 @@ static int symbol_rank(const Elf64_Sym *sym)
 
 static const struct elf_file *table_file(const struct build *build, enum table table)
 {
+	if (table == TABLE_DEBUG)
+		return build->debug;
 	return table == TABLE_EMBEDDED ? build->embedded : build->file;
 }
 
@@ -375,6 +378,7 @@ static int load_strings(struct build *build, enum table table)
 /* NUL-terminated, cut at size - 1. */
 static int read_name(const struct symtab *symtab, uint32_t name, char *to, size_t size)
 {
+	const struct elf_file *file = name_table(name) == TABLE_DEBUG ? symtab->debug : symtab->file;
 	const struct strings *strings = &symtab->strings[name_table(name)];
 	uint64_t offset = name & NAME_OFFSET_MASK;
 	size_t done = 0;
@@ -393,7 +397,7 @@ static int read_name(const struct symtab *symtab, uint32_t name, char *to, size_
 			break;
 		if (n > strings->size - offset)
 			n = strings->size - offset;
-		got = io_pread_full(elf_file_fd(symtab->file), to + done, n, strings->offset + offset);
+		got = io_pread_full(elf_file_fd(file), to + done, n, strings->offset + offset);
 		if (got < 0)
 			return (int)got;
 		if (memchr(to + done, '\0', (size_t)got))
@@ -570,19 +574,20 @@ static void adopt_embedded_strings(struct build *build)
 
 int symtab_new(const struct elf_file *file, struct symtab **ret)
 {
-	return symtab_new_embedded(file, NULL, ret);
+	return symtab_new_from(&(struct symtab_files){.file = file}, ret);
 }
 
-int symtab_new_embedded(const struct elf_file *file, const struct elf_file *embedded, struct symtab **ret)
+int symtab_new_from(const struct symtab_files *files, struct symtab **ret)
 {
+	const struct elf_file *embedded = files->embedded;
 	struct symtab *symtab = calloc(1, sizeof(*symtab));
 	auto_free struct build *build = calloc(1, sizeof(*build));
 	int err = -ENOMEM;
 
 	if (!symtab || !build)
 		goto out;
-	symtab->file = file;
-	build->file = file;
+	symtab->file = build->file = files->file;
+	symtab->debug = build->debug = files->debug;
 	build->embedded = embedded;
 	build->symtab = symtab;
 	vec_init(&build->entries, (size_t)TABLES * SYMTAB_MAX_SYMBOLS);

@@ -392,16 +392,17 @@ static int become_nobody(void)
 
 int confine_resolver(size_t memory_bytes)
 {
-	const struct rlimit no_core = {0};
+	const struct rlimit no_core = {0}, file_size = {RESOLVER_FILE_BYTES, RESOLVER_FILE_BYTES};
 	int err;
 
 	limit_bounding_set(CAPS_NONE);
+	signal(SIGXFSZ, SIG_IGN); /* it is told as an error */
 	err = become_nobody();
 	if (!err)
 		err = set_caps(CAPS_NONE, CAPS_NONE);
 	if (!err)
 		err = seal_child();
-	if (!err && setrlimit(RLIMIT_CORE, &no_core))
+	if (!err && (setrlimit(RLIMIT_CORE, &no_core) || setrlimit(RLIMIT_FSIZE, &file_size)))
 		err = -errno;
 	if (!err)
 		err = set_limits(memory_bytes);

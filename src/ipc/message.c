@@ -25,6 +25,7 @@ enum text_rule {
 	TEXT_NONE,
 	TEXT_PATH,	    /* 1 … MESSAGE_MAX_PATH bytes without NUL */
 	TEXT_OPTIONAL_PATH, /* or none */
+	TEXT_COMPONENT,	    /* empty, or one file name component of any bytes */
 	TEXT_NAME,	    /* empty, or one file name component of harmless bytes */
 	TEXT_OF_MAPPINGS    /* the mappings, then their paths */
 };
@@ -58,6 +59,12 @@ union fixed_part {
 	struct message_table table;
 	struct message_name_addresses name_addresses;
 	struct message_addresses_named addresses_named;
+	struct message_debug_directory debug_directory;
+	struct message_debug_directory_opened debug_directory_opened;
+	struct message_open_debug open_debug;
+	struct message_debug_opened debug_opened;
+	struct message_want_debug want_debug;
+	struct message_sources sources;
 };
 
 struct layout {
@@ -116,21 +123,22 @@ static bool hold_root_is_right(const union fixed_part *part)
 	return part->hold_root.tgid && part->hold_root.tgid <= MESSAGE_MAX_PID;
 }
 
-static bool open_object_is_right(const union fixed_part *part)
+static bool candidates_are_right(const struct message_candidate *candidates, uint32_t n)
 {
-	const struct message_open_object *request = &part->open_object;
-
-	if (request->candidates > OPEN_CANDIDATES)
+	if (n > OPEN_CANDIDATES)
 		return false;
-	for (uint32_t i = 0; i < request->candidates; i++) {
-		const struct message_candidate *candidate = &request->candidate[i];
-
-		if (!candidate->tgid || candidate->tgid > MESSAGE_MAX_PID)
+	for (uint32_t i = 0; i < n; i++) {
+		if (!candidates[i].tgid || candidates[i].tgid > MESSAGE_MAX_PID)
 			return false;
-		if (candidate->map_start > candidate->map_limit)
+		if (candidates[i].map_start > candidates[i].map_limit)
 			return false;
 	}
 	return true;
+}
+
+static bool open_object_is_right(const union fixed_part *part)
+{
+	return candidates_are_right(part->open_object.candidate, part->open_object.candidates);
 }
 
 static bool open_perf_map_is_right(const union fixed_part *part)
@@ -173,7 +181,7 @@ static bool output_result_is_right(const union fixed_part *part)
 static bool object_is_right(const union fixed_part *part)
 {
 	return part->object.kind < OBJECT_KIND_COUNT && part->object.build_id_len <= BUILD_ID_MAX &&
-	       !(part->object.flags & ~(OBJECT_QUARANTINED | OBJECT_DELETED)) && is_err(part->object.err);
+	       !(part->object.flags & ~(OBJECT_QUARANTINED | OBJECT_DELETED | OBJECT_LONE)) && is_err(part->object.err);
 }
 
 static bool object_needs_fd(const union fixed_part *part)
@@ -182,6 +190,11 @@ static bool object_needs_fd(const union fixed_part *part)
 		       part->object.kind == OBJECT_JITDUMP;
 
 	return !part->object.err && is_file && !(part->object.flags & OBJECT_QUARANTINED);
+}
+
+static bool parsing_is_right(const union fixed_part *part)
+{
+	return part->parsing.is_debug <= 1;
 }
 
 static bool parsed_is_right(const union fixed_part *part)
@@ -196,7 +209,7 @@ static bool batch_done_is_right(const union fixed_part *part)
 
 static bool table_is_right(const union fixed_part *part)
 {
-	return is_err(part->table.err) && part->table.wants_debug <= 1 && part->table.build_id_len <= BUILD_ID_MAX &&
+	return is_err(part->table.err) && part->table.awaits_debug <= 1 && part->table.build_id_len <= DEBUG_ID_MAX &&
 	       part->table.is_whole <= 1 && part->table.n_gaps <= MESSAGE_MAX_GAPS;
 }
 
@@ -213,6 +226,74 @@ static bool addresses_named_is_right(const union fixed_part *part)
 static bool addresses_named_needs_fd(const union fixed_part *part)
 {
 	return !part->addresses_named.err;
+}
+
+static bool debug_directory_is_right(const union fixed_part *part)
+{
+	return part->debug_directory.index < DEBUG_MAX_DIRECTORIES;
+}
+
+static bool debug_directory_opened_is_right(const union fixed_part *part)
+{
+	return part->debug_directory_opened.index < DEBUG_MAX_DIRECTORIES && is_err(part->debug_directory_opened.err);
+}
+
+/* What it is asked for by: an id, or a name. */
+static bool is_debug_request(uint32_t kind, uint32_t id_len, bool has_name)
+{
+	switch (kind) {
+	case DEBUG_BUILD_ID:
+		return id_len >= DEBUG_ID_MIN && id_len <= DEBUG_ID_MAX && !has_name;
+	case DEBUG_SUPPLEMENTARY:
+		return id_len >= DEBUG_ID_MIN && id_len <= DEBUG_ID_MAX && has_name;
+	case DEBUG_LINK:
+	case DEBUG_SPLIT:
+		return !id_len && has_name;
+	case DEBUG_TEMPORARY:
+		return !id_len && !has_name;
+	default:
+		return false;
+	}
+}
+
+static bool open_debug_is_right(const union fixed_part *part)
+{
+	const struct message_open_debug *request = &part->open_debug;
+
+	return request->kind < DEBUG_KINDS && request->id_len <= DEBUG_ID_MAX &&
+	       candidates_are_right(request->candidate, request->candidates);
+}
+
+static bool debug_opened_is_right(const union fixed_part *part)
+{
+	return is_err(part->debug_opened.err) && part->debug_opened.origin < DEBUG_ORIGINS;
+}
+
+static bool debug_opened_needs_fd(const union fixed_part *part)
+{
+	return !part->debug_opened.err;
+}
+
+static bool want_debug_is_right(const union fixed_part *part)
+{
+	const struct message_want_debug *request = &part->want_debug;
+
+	return request->request && is_debug_request(request->kind, request->id_len, request->name_len);
+}
+
+static bool sources_is_right(const union fixed_part *part)
+{
+	const struct message_sources *sources = &part->sources;
+
+	if (sources->is_table_stale > 1 || sources->n > MESSAGE_MAX_SOURCES)
+		return false;
+	for (uint32_t i = 0; i < sources->n; i++) {
+		const struct message_source *source = &sources->sources[i];
+
+		if (source->kind >= SOURCE_KINDS || !is_err(source->err) || source->origin >= DEBUG_ORIGINS)
+			return false;
+	}
+	return true;
 }
 
 #define WITH_TEXT(rule, type, field) .text_rule = (rule), .length_at = offsetof(type, field)
@@ -277,7 +358,7 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 			    .fd_rule = FD_AS_CONTENT_SAYS,
 			    .is_right = object_is_right,
 			    .needs_fd = object_needs_fd},
-	[MESSAGE_PARSING] = {.name = "PARSING", .fixed = sizeof(struct message_parsing)},
+	[MESSAGE_PARSING] = {.name = "PARSING", .fixed = sizeof(struct message_parsing), .is_right = parsing_is_right},
 	[MESSAGE_PARSED] = {.name = "PARSED", .fixed = sizeof(struct message_parsed), .is_right = parsed_is_right},
 	[MESSAGE_BATCH] = {.name = "BATCH", .fixed = sizeof(struct message_batch), .fd_rule = FD_REQUIRED},
 	[MESSAGE_OUTPUT] = {.name = "OUTPUT",
@@ -302,6 +383,34 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 				     .fd_rule = FD_AS_CONTENT_SAYS,
 				     .is_right = addresses_named_is_right,
 				     .needs_fd = addresses_named_needs_fd},
+	[MESSAGE_DEBUG_DIRECTORY] = {.name = "DEBUG_DIRECTORY",
+				     .fixed = sizeof(struct message_debug_directory),
+				     WITH_TEXT(TEXT_PATH, struct message_debug_directory, path_len),
+				     .is_right = debug_directory_is_right},
+	[MESSAGE_DEBUG_DIRECTORY_OPENED] = {.name = "DEBUG_DIRECTORY_OPENED",
+					    .fixed = sizeof(struct message_debug_directory_opened),
+					    .is_right = debug_directory_opened_is_right},
+	[MESSAGE_OPEN_DEBUG] = {.name = "OPEN_DEBUG",
+				.fixed = sizeof(struct message_open_debug),
+				WITH_TEXT(TEXT_OPTIONAL_PATH, struct message_open_debug, path_len),
+				.is_right = open_debug_is_right},
+	[MESSAGE_DEBUG_OPENED] = {.name = "DEBUG_OPENED",
+				  .fixed = sizeof(struct message_debug_opened),
+				  WITH_TEXT(TEXT_OPTIONAL_PATH, struct message_debug_opened, path_len),
+				  .fd_rule = FD_AS_CONTENT_SAYS,
+				  .is_right = debug_opened_is_right,
+				  .needs_fd = debug_opened_needs_fd},
+	[MESSAGE_WANT_DEBUG] = {.name = "WANT_DEBUG",
+				.fixed = sizeof(struct message_want_debug),
+				WITH_TEXT(TEXT_COMPONENT, struct message_want_debug, name_len),
+				.is_right = want_debug_is_right},
+	[MESSAGE_DEBUG_FILE] = {.name = "DEBUG_FILE",
+				.fixed = sizeof(struct message_debug_opened),
+				WITH_TEXT(TEXT_OPTIONAL_PATH, struct message_debug_opened, path_len),
+				.fd_rule = FD_AS_CONTENT_SAYS,
+				.is_right = debug_opened_is_right,
+				.needs_fd = debug_opened_needs_fd},
+	[MESSAGE_SOURCES] = {.name = "SOURCES", .fixed = sizeof(struct message_sources), .is_right = sources_is_right},
 };
 
 bool message_name_is_safe(const char *name, size_t len)
@@ -316,6 +425,13 @@ bool message_name_is_safe(const char *name, size_t len)
 			return false;
 	}
 	return true;
+}
+
+bool message_name_is_component(const char *name, size_t len)
+{
+	if (!len || len > MESSAGE_MAX_NAME || memchr(name, 0, len) || memchr(name, '/', len))
+		return false;
+	return !(len == 1 && name[0] == '.') && !(len == 2 && name[0] == '.' && name[1] == '.');
 }
 
 static bool has_nul(const void *bytes, size_t len)
@@ -363,6 +479,8 @@ static bool text_is_right(const struct layout *layout, const union fixed_part *p
 	if (!len)
 		return layout->text_rule != TEXT_PATH;
 	text = cursor_bytes(rest, len);
+	if (layout->text_rule == TEXT_COMPONENT)
+		return message_name_is_component((const char *)text, len);
 	if (layout->text_rule == TEXT_NAME)
 		return message_name_is_safe((const char *)text, len);
 	return !has_nul(text, len);

@@ -175,6 +175,40 @@ int object_open(const struct object_finder *finder, const struct message_open_ob
 	return 0;
 }
 
+/* -ESRCH: it is gone, or lives elsewhere by now. */
+static int root_of_candidate(const struct object_finder *finder, uint32_t mnt_ns,
+			     const struct message_candidate *candidate)
+{
+	auto_close int process_fd = -1;
+	uint32_t lives_in = 0;
+	int root_fd;
+
+	if (procfs_open_process(finder->procfs, candidate->tgid, &process_fd) ||
+	    procfs_check_start(finder->procfs, process_fd, candidate->start_boottime_ns) ||
+	    procfs_namespace(process_fd, "mnt", &lives_in) || (mnt_ns && lives_in != mnt_ns))
+		return -ESRCH;
+	root_fd = openat(process_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root_fd < 0 ? -errno : root_fd;
+}
+
+int object_root_open(const struct object_finder *finder, uint32_t mnt_ns, const struct message_candidate *candidates,
+		     uint32_t n, int *ret_fd)
+{
+	int held, fd = -1;
+
+	for (uint32_t i = 0; fd < 0 && i < n && i < OPEN_CANDIDATES; i++)
+		fd = root_of_candidate(finder, mnt_ns, &candidates[i]);
+	held = fd < 0 ? root_cache_find(finder->roots, mnt_ns) : -1;
+	if (held >= 0)
+		fd = fcntl(held, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0 && mnt_ns && mnt_ns == finder->own_mnt_ns)
+		fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -ESRCH;
+	*ret_fd = fd;
+	return 0;
+}
+
 bool kernel_symbols_are_restricted(const char *text, size_t len)
 {
 	struct cursor all, line;

@@ -22,6 +22,7 @@
 #include "ipc/confine.h"
 #include "ipc/message.h"
 #include "ipc/usage.h"
+#include "opener/debug_file.h"
 #include "opener/object_file.h"
 #include "opener/output.h"
 #include "opener/perf_map_file.h"
@@ -30,7 +31,7 @@
 
 #define MODULE "opener"
 /* Two descriptors a held root, one an output, a handful for the request in hand. */
-#define OPENER_DESCRIPTORS (2 * ROOT_CACHE_MAX + OUTPUTS_MAX + 128)
+#define OPENER_DESCRIPTORS (2 * ROOT_CACHE_MAX + OUTPUTS_MAX + DEBUG_MAX_DIRECTORIES + 128)
 #define WARNINGS_A_MINUTE 10
 
 struct opener {
@@ -40,6 +41,8 @@ struct opener {
 	struct outputs outputs;
 	struct invoker invoker;
 	uint32_t own_mnt_ns;
+	int debug_directories[DEBUG_MAX_DIRECTORIES];
+	size_t n_debug_directories;
 	int usage_fd;
 	bool is_started;
 	struct log_limit open_limit, scan_limit, root_limit;
@@ -207,6 +210,79 @@ static int on_open_perf_map(struct opener *opener, const struct message *message
 	return answer(opener, MESSAGE_OBJECT_OPENED, message->id, &opened, sizeof(opened), fd);
 }
 
+/* As the user who named it. They come in the order of their numbers, each once to an opener. */
+static int on_debug_directory(struct opener *opener, const struct message *message)
+{
+	const struct message_debug_directory *request = message->payload;
+	struct message_debug_directory_opened opened = {.index = request->index};
+	char path[MESSAGE_MAX_PATH + 1];
+	int fd = -1;
+
+	if (opener->n_debug_directories == DEBUG_MAX_DIRECTORIES)
+		return -EBADMSG;
+	copy_text(request + 1, request->path_len, path);
+	opened.err = confine_lower(opener->invoker);
+	if (!opened.err) {
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		opened.err = fd < 0 ? -errno : 0;
+	}
+	if (confine_raise()) {
+		cleanup_close(&fd);
+		return -EPERM;
+	}
+	if (fd >= 0)
+		opener->debug_directories[opener->n_debug_directories++] = fd;
+	return answer(opener, MESSAGE_DEBUG_DIRECTORY_OPENED, message->id, &opened, sizeof(opened), -1);
+}
+
+static bool is_same_directory(int a, int b)
+{
+	struct stat left, right;
+
+	return a >= 0 && b >= 0 && !fstat(a, &left) && !fstat(b, &right) && left.st_dev == right.st_dev &&
+	       left.st_ino == right.st_ino;
+}
+
+static int open_debug(struct opener *opener, const struct message_open_debug *request, const char *path,
+		      struct message_debug_opened *ret, char found[MESSAGE_MAX_PATH + 1], int *ret_fd)
+{
+	const struct object_finder finder = {
+		.procfs = &opener->procfs, .roots = &opener->roots, .own_mnt_ns = opener->own_mnt_ns};
+	auto_close int own = -1, host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct debug_places places = {.directories = opener->debug_directories,
+				      .n_directories = opener->n_debug_directories,
+				      .invoker = &opener->invoker};
+	bool is_same;
+
+	if (request->kind == DEBUG_TEMPORARY)
+		return debug_file_temporary(&opener->invoker, ret_fd);
+	if (object_root_open(&finder, request->mnt_ns, request->candidate, request->candidates, &own))
+		own = -1;
+	/* Another namespace may have other mounts below the same root. */
+	is_same = request->mnt_ns == opener->own_mnt_ns && is_same_directory(own, host);
+	places.own_root = own;
+	places.host_root = is_same ? -1 : host;
+	return debug_file_open(&places, request, path, ret, found, ret_fd);
+}
+
+static int on_open_debug(struct opener *opener, const struct message *message)
+{
+	const struct message_open_debug *request = message->payload;
+	struct {
+		struct message_debug_opened head;
+		char found[MESSAGE_MAX_PATH + 1];
+	} reply = {.head = {.request = request->request}};
+	char path[MESSAGE_MAX_PATH + 1];
+	auto_close int fd = -1;
+
+	copy_text(request + 1, request->path_len, path);
+	reply.head.err = open_debug(opener, request, path, &reply.head, reply.found, &fd);
+	if (reply.head.err == -ENOTRECOVERABLE)
+		return -EPERM;
+	reply.head.path_len = (uint32_t)strlen(reply.found);
+	return answer(opener, MESSAGE_DEBUG_OPENED, message->id, &reply, sizeof(reply.head) + reply.head.path_len, fd);
+}
+
 static int on_open_kernel_symbols(struct opener *opener, const struct message *message)
 {
 	struct message_kernel_symbols symbols = {0};
@@ -285,6 +361,10 @@ static int dispatch(struct opener *opener, const struct message *message)
 		return on_open_object(opener, message);
 	case MESSAGE_OPEN_PERF_MAP:
 		return on_open_perf_map(opener, message);
+	case MESSAGE_DEBUG_DIRECTORY:
+		return on_debug_directory(opener, message);
+	case MESSAGE_OPEN_DEBUG:
+		return on_open_debug(opener, message);
 	case MESSAGE_OPEN_KERNEL_SYMBOLS:
 		return on_open_kernel_symbols(opener, message);
 	case MESSAGE_OUTPUT_PREPARE:
@@ -336,6 +416,8 @@ out:
 		outputs_release(&opener->outputs);
 		root_cache_release(&opener->roots);
 		procfs_release(&opener->procfs);
+		for (size_t i = 0; i < opener->n_debug_directories; i++)
+			close(opener->debug_directories[i]);
 		cleanup_close(&opener->usage_fd);
 		channel_free(opener->channel);
 		free(opener);

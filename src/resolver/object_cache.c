@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*  by_id          objects                      images
+/*  by_id          objects                       views                        images
  *
- *  7 ────► { mapping's identity, path, ─┬────► { elf_file, names, digest } one a distinct file
- *  9 ────► {                       "  ──┘
+ *  7 ────► { mapping's identity, path, … } ─┬──► { names, by both files } ──► { elf_file, digest } one a distinct file
+ *  9 ────► {                       "      } ─┘                          └────► { of the debug file }
  *  12 ───► { …, err: -ESTALE }
  *
- * An object is what processes mapped; an image is what is known of a file. Two objects have one image when they are
- * one inode in one state, or when build id, size and digest agree: a build id alone is copied easily. The digest means
- * reading much of both files, so it is taken only when another image of the same build id and size is there.
+ * An object is what processes mapped; an image is what is known of a file (resolver/image.h); a view is what an image's
+ * code is called with the debug files that were found for an object (resolver/view.h).
+ *
+ *     ADDED ── file opened ──► SEEKING its debug files ──► ADDED ── names read ──► NAMED
+ *         └────────────────── UNNAMED ◄───────────────────────────────┘
  *
  * Names are not kept: each is read from the file when asked for, and the caller asks once a distinct frame. */
 #include "resolver/object_cache.h"
@@ -17,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -25,43 +26,22 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "elf/elf_file.h"
-#include "elf/symtab.h"
-#include "elf/unpack.h"
-#include "ipc/memfd.h"
+#include "resolver/debug_search.h"
+#include "resolver/image.h"
+#include "resolver/view.h"
 #include "symbol/demangle.h"
 #include "symbol/file_names.h"
 #include "symbol/vdso.h"
 #include "unwind/table_build.h"
 
 #define MAX_NAME 4096
+#define FILES_AN_OBJECT 3 /* itself, its debug file, its supplementary one */
 #define MEMFD_PREFIX "memfd:"
-/* Of all files together, unpacked: names out of .gnu_debugdata are kept in memory. Of a distribution's library they
- * take some 100 KiB. */
-#define MAX_EMBEDDED_BYTES (256u << 20)
-
 _Static_assert(CODE_MAX_LINES == OBJECT_MAX_LINES, "each line of a place has room in a name");
-_Static_assert(BUILD_ID_MAX == ELF_BUILD_ID_MAX, "an id of a mapping is compared with one of a file");
+_Static_assert(DEBUG_ID_MAX == ELF_BUILD_ID_MAX, "an id is asked for as a file has it");
+_Static_assert(BUILD_ID_MAX <= ELF_BUILD_ID_MAX, "an id of a mapping is compared with one of a file");
 
-struct build_id {
-	uint8_t bytes[BUILD_ID_MAX];
-	size_t len; /* 0: none */
-};
-
-struct image {
-	unsigned int refs;
-	struct elf_file *file;
-	struct file_names *names; /* NULL: nobody asked yet */
-	struct build_id build_id;
-	uint64_t dev, ino, size;
-	struct timespec mtime;
-	uint32_t table_owner;  /* first object whose table was made of it; 0: none */
-	int embedded_err;      /* why .gnu_debugdata gave no names */
-	size_t embedded_bytes; /* of .gnu_debugdata, unpacked; about half of it is kept */
-	bool has_digest;
-	uint8_t digest[ELF_DIGEST_BYTES];
-};
-
-enum object_state { OBJECT_NEW, OBJECT_ADDED, OBJECT_NAMED, OBJECT_UNNAMED };
+enum object_state { OBJECT_NEW, OBJECT_ADDED, OBJECT_SEEKING, OBJECT_NAMED, OBJECT_UNNAMED };
 
 struct object {
 	uint32_t id, kind, flags;
@@ -72,114 +52,25 @@ struct object {
 	uint64_t expected_ino;
 	struct build_id expected; /* of the mapping */
 	struct image *image;
-	char *module; /* "libc.so.6" */
+	struct debug_search *search; /* there is one when there is an image */
+	bool is_table_little;	     /* that was made of it: a debug file may tell more */
+	struct view *view;	     /* when it is NAMED */
+	char *module;		     /* "libc.so.6" */
 };
 
-struct image_vec VEC(struct image *);
-
 struct object_cache {
-	struct map by_id; /* uint32_t -> struct object * */
-	struct image_vec images;
+	struct map by_id;      /* uint32_t -> struct object * */
+	struct map by_request; /* uint32_t -> uint32_t: for whose search */
+	struct image_table images;
+	struct view_table *views;
+	struct object_debug_files debug_files;
 	struct object *first_unparsed, *last_unparsed;
-	size_t module_bytes, embedded_bytes;
-	char *build_id_text; /* 2 * BUILD_ID_MAX + 1 */
+	size_t n_seeking;
+	size_t module_bytes;
+	char *build_id_text; /* 2 * ELF_BUILD_ID_MAX + 1 */
 	enum demangle_mode demangle;
 	struct code_place place; /* scratch */
 };
-
-/* --- images --------------------------------------------------------------------------------------------------------
- */
-
-static void image_free(struct image *image)
-{
-	if (!image)
-		return;
-	file_names_free(image->names);
-	elf_file_free(image->file);
-	free(image);
-}
-
-static void image_unref(struct object_cache *cache, struct image *image)
-{
-	if (!image || --image->refs)
-		return;
-	vec_for_each (&cache->images, slot) {
-		if (*slot != image)
-			continue;
-		*slot = cache->images.items[--cache->images.len];
-		break;
-	}
-	cache->embedded_bytes -= image->embedded_bytes;
-	image_free(image);
-}
-
-static bool is_same_id(const struct build_id *a, const struct build_id *b)
-{
-	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
-static int take_digest(struct image *image)
-{
-	int err;
-
-	if (image->has_digest)
-		return 0;
-	err = elf_file_digest(image->file, image->digest);
-	image->has_digest = !err;
-	return err;
-}
-
-static bool is_same_inode(const struct image *a, const struct image *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
-	       a->mtime.tv_nsec == b->mtime.tv_nsec;
-}
-
-/* An image that serves for the new one as well, or NULL. Whatever cannot be shown to be equal is not. */
-static struct image *find_equal_image(struct object_cache *cache, struct image *image)
-{
-	vec_for_each (&cache->images, slot) {
-		struct image *other = *slot;
-
-		if (is_same_inode(other, image))
-			return other;
-		if (image->build_id.len && is_same_id(&other->build_id, &image->build_id) &&
-		    other->size == image->size && !take_digest(other) && !take_digest(image) &&
-		    memcmp(other->digest, image->digest, ELF_DIGEST_BYTES) == 0)
-			return other;
-	}
-	return NULL;
-}
-
-/* Headers only. Takes over the descriptor. */
-static int image_open(int fd, struct image **ret)
-{
-	struct image *image = calloc(1, sizeof(*image));
-	struct stat st;
-	int err;
-
-	if (!image) {
-		close(fd);
-		return -ENOMEM;
-	}
-	err = elf_file_open(fd, &image->file);
-	if (err)
-		goto fail;
-	err = -EIO;
-	if (fstat(elf_file_fd(image->file), &st))
-		goto fail;
-	image->refs = 1;
-	image->build_id.len = elf_file_build_id(image->file, image->build_id.bytes);
-	image->dev = st.st_dev;
-	image->ino = st.st_ino;
-	image->size = (uint64_t)st.st_size;
-	image->mtime = st.st_mtim;
-	*ret = image;
-	return 0;
-fail:
-	image_free(image);
-	return err;
-}
 
 /* Is this the file that was mapped? The build id decides where the mapping has one. Otherwise the inode number does,
  * and the device is not asked: overlayfs and btrfs show another one in the mapping than to stat. */
@@ -188,14 +79,14 @@ static int check_identity(const struct object *object, const struct image *image
 	if (object->kind == OBJECT_VDSO)
 		return 0;
 	if (object->expected.len)
-		return is_same_id(&object->expected, &image->build_id) ? 0 : -ESTALE;
+		return build_id_is_same(&object->expected, &image->build_id) ? 0 : -ESTALE;
 	return object->expected_ino && object->expected_ino == image->ino ? 0 : -ESTALE;
 }
 
 static int load_image(struct object_cache *cache, struct object *object)
 {
-	struct image *image = NULL, *equal, **slot;
 	int fd = take_fd(&object->fd), err = 0;
+	struct image *image;
 
 	if (object->kind == OBJECT_VDSO)
 		err = vdso_image(&fd);
@@ -204,84 +95,11 @@ static int load_image(struct object_cache *cache, struct object *object)
 	if (err)
 		return err;
 	err = check_identity(object, image);
+	if (!err)
+		err = image_intern(&cache->images, image, &object->image);
 	if (err)
-		goto fail;
-	equal = find_equal_image(cache, image);
-	if (equal) {
 		image_free(image);
-		equal->refs++;
-		object->image = equal;
-		return 0;
-	}
-	slot = vec_push(&cache->images);
-	err = -ENOMEM;
-	if (!slot)
-		goto fail;
-	*slot = object->image = image;
-	return 0;
-fail:
-	image_free(image);
 	return err;
-}
-
-/* --- symbols -------------------------------------------------------------------------------------------------------
- */
-
-/* The ELF file in .gnu_debugdata. -ENOENT: there is none. */
-static int open_embedded(const struct object_cache *cache, const struct image *image, struct elf_file **ret)
-{
-	const struct elf_section *section = elf_file_section(image->file, ".gnu_debugdata");
-	uint64_t room = MAX_EMBEDDED_BYTES - cache->embedded_bytes, bytes;
-	struct unpack_source source;
-	auto_close int fd = -1;
-	int err = section ? unpack_source_of(image->file, section, &source) : -ENOENT;
-
-	if (!err)
-		err = memfd_new("debugdata", &fd);
-	if (!err)
-		err = unpack_to_fd(&source, room < SYMTAB_MAX_EMBEDDED_BYTES ? room : SYMTAB_MAX_EMBEDDED_BYTES, fd,
-				   &bytes);
-	return err ? err : elf_file_open(take_fd(&fd), ret);
-}
-
-/* Its build id, where it has one, is that of the file around it. */
-static int check_embedded(const struct image *image, const struct elf_file *embedded)
-{
-	struct build_id build_id;
-
-	build_id.len = elf_file_build_id(embedded, build_id.bytes);
-	if (elf_file_machine(embedded) != elf_file_machine(image->file) ||
-	    (build_id.len && !is_same_id(&build_id, &image->build_id)))
-		return -ESTALE;
-	return 0;
-}
-
-/* With names out of .gnu_debugdata. What is wrong with that costs only itself. */
-static int load_embedded(struct object_cache *cache, struct image *image)
-{
-	struct elf_file *embedded = NULL;
-	int err = open_embedded(cache, image, &embedded);
-
-	if (!err)
-		err = check_embedded(image, embedded);
-	if (!err)
-		err = file_names_new(image->file, embedded, &image->names);
-	if (!err) {
-		image->embedded_bytes = (size_t)elf_file_size(embedded);
-		cache->embedded_bytes += image->embedded_bytes;
-	}
-	elf_file_free(embedded);
-	return err;
-}
-
-static int load_symbols(struct object_cache *cache, struct image *image)
-{
-	int err = load_embedded(cache, image);
-
-	if (!err)
-		return 0;
-	image->embedded_err = err == -ENOENT ? 0 : err;
-	return file_names_new(image->file, NULL, &image->names);
 }
 
 /* --- objects -------------------------------------------------------------------------------------------------------
@@ -314,7 +132,10 @@ static void object_free(struct object_cache *cache, struct object *object)
 		return;
 	if (object->state == OBJECT_ADDED)
 		remove_unparsed(cache, object);
-	image_unref(cache, object->image);
+	cache->n_seeking -= object->state == OBJECT_SEEKING;
+	view_unref(cache->views, object->view);
+	debug_search_free(object->search);
+	image_unref(&cache->images, object->image);
 	if (object->fd >= 0)
 		close(object->fd);
 	if (object->module)
@@ -323,21 +144,42 @@ static void object_free(struct object_cache *cache, struct object *object)
 	free(object);
 }
 
+/* The views' way to a file that they need at once. */
+static int fetch(void *ctx, struct message_want_debug *want, const char *name, struct message_debug_opened *ret,
+		 int *ret_fd)
+{
+	struct object_cache *cache = ctx;
+
+	if (!cache->debug_files.fetch)
+		return -ENOENT;
+	return cache->debug_files.fetch(cache->debug_files.ctx, want, name, ret, ret_fd);
+}
+
 int object_cache_new(size_t max_objects, struct object_cache **ret)
 {
 	struct object_cache *cache = calloc(1, sizeof(*cache));
-	char *build_id_text = malloc(2 * BUILD_ID_MAX + 1);
+	char *build_id_text = malloc(2 * ELF_BUILD_ID_MAX + 1);
+	const struct view_table_options views = {.images = cache ? &cache->images : NULL, .fetch = fetch, .ctx = cache};
+	int err = -ENOMEM;
 
-	if (!cache || !build_id_text) {
+	if (cache && build_id_text)
+		err = view_table_new(&views, max_objects, &cache->views);
+	if (err) {
 		free(cache);
 		free(build_id_text);
-		return -ENOMEM;
+		return err;
 	}
 	cache->build_id_text = build_id_text;
 	map_init(&cache->by_id, sizeof(uint32_t), sizeof(struct object *), max_objects);
-	vec_init(&cache->images, max_objects);
+	map_init(&cache->by_request, sizeof(uint32_t), sizeof(uint32_t), max_objects);
+	image_table_init(&cache->images, (size_t)FILES_AN_OBJECT * max_objects);
 	*ret = cache;
 	return 0;
+}
+
+void object_cache_use_debug_files(struct object_cache *cache, const struct object_debug_files *debug_files)
+{
+	cache->debug_files = *debug_files;
 }
 
 void object_cache_free(struct object_cache *cache)
@@ -351,7 +193,9 @@ void object_cache_free(struct object_cache *cache)
 	while (map_next(&cache->by_id, &pos, &key, &value))
 		object_free(cache, *(struct object **)value);
 	map_release(&cache->by_id);
-	vec_release(&cache->images);
+	map_release(&cache->by_request);
+	view_table_free(cache->views);
+	image_table_release(&cache->images);
 	free(cache->build_id_text);
 	free(cache);
 }
@@ -437,12 +281,96 @@ int object_cache_add(struct object_cache *cache, const struct message_object *me
 	return 0;
 }
 
+/* --- debug files -------------------------------------------------------------------------------------------------- */
+
+static int want_debug(void *ctx, struct message_want_debug *want, const char *name)
+{
+	struct object_cache *cache = ctx;
+	uint32_t object = want->object, *slot;
+	int err = cache->debug_files.want(cache->debug_files.ctx, want, name);
+
+	if (!err)
+		err = map_insert(&cache->by_request, &want->request, (void **)&slot, NULL);
+	if (!err)
+		*slot = object;
+	return err;
+}
+
+/* Tells what is there, once nothing more is sought. */
+static void tell_sources(struct object_cache *cache, struct object *object)
+{
+	struct message_sources sources;
+
+	if (debug_search_request(object->search) || !cache->debug_files.sources)
+		return;
+	debug_search_sources(object->search, &sources);
+	sources.is_table_stale = object->is_table_little && debug_search_debug(object->search);
+	object->is_table_little = false;
+	cache->debug_files.sources(cache->debug_files.ctx, &sources);
+}
+
+static int seek_debug_files(struct object_cache *cache, struct object *object)
+{
+	const struct debug_search_options options = {
+		.images = &cache->images,
+		.object = object->id,
+		.image = object->image,
+		.is_lone = object->kind != OBJECT_FILE || object->flags & OBJECT_LONE,
+		.want = cache->debug_files.want ? want_debug : NULL,
+		.ctx = cache,
+	};
+	int err = debug_search_new(&options, &object->search);
+
+	if (!err)
+		tell_sources(cache, object);
+	return err;
+}
+
+uint32_t object_cache_debug_object(const struct object_cache *cache, uint32_t request)
+{
+	const uint32_t *object = map_find(&cache->by_request, &request);
+
+	return object ? *object : 0;
+}
+
+int object_cache_debug_file(struct object_cache *cache, const struct message_debug_opened *answer, int fd)
+{
+	struct object *object = find_object(cache, object_cache_debug_object(cache, answer->request));
+	int err;
+
+	map_remove(&cache->by_request, &answer->request);
+	if (!object || !object->search || debug_search_request(object->search) != answer->request) {
+		cleanup_close(&fd);
+		return 0;
+	}
+	err = debug_search_answer(object->search, answer, fd);
+	if (err || debug_search_request(object->search))
+		return err;
+	tell_sources(cache, object);
+	if (object->state == OBJECT_SEEKING) {
+		cache->n_seeking--;
+		object->state = OBJECT_ADDED;
+		add_unparsed(cache, object);
+	}
+	return 0;
+}
+
+size_t object_cache_seeking(const struct object_cache *cache)
+{
+	return cache->n_seeking;
+}
+
+/* --- parsing ------------------------------------------------------------------------------------------------------ */
+
 /* The file behind the object is the one that was mapped. */
 static int open_image(struct object_cache *cache, struct object *object)
 {
-	if (object->state != OBJECT_ADDED || object->image)
+	if (object->state != OBJECT_ADDED || object->search)
 		return object->err;
-	object->err = load_image(cache, object);
+	if (!object->image)
+		object->err = load_image(cache, object);
+	if (!object->err)
+		object->err = seek_debug_files(cache, object);
 	if (object->err) {
 		remove_unparsed(cache, object);
 		object->state = OBJECT_UNNAMED;
@@ -450,24 +378,44 @@ static int open_image(struct object_cache *cache, struct object *object)
 	return object->err;
 }
 
+static int load_view(struct object_cache *cache, struct object *object, bool *ret_is_new)
+{
+	const struct view_request request = {
+		.object = object->id,
+		.module = object->module,
+		.image = object->image,
+		.debug = debug_search_debug(object->search),
+		.supplementary = debug_search_supplementary(object->search),
+	};
+
+	return view_get(cache->views, &request, &object->view, ret_is_new);
+}
+
 int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_symbols, uint64_t *ret_index_bytes)
 {
 	struct object *object = find_object(cache, id);
+	const struct file_names *names;
 	bool is_first = false;
 
 	if (!object)
 		return -ENOENT;
+	if (object->state == OBJECT_SEEKING)
+		return -EINPROGRESS;
 	if (!open_image(cache, object) && object->state == OBJECT_ADDED) {
 		remove_unparsed(cache, object);
-		is_first = !object->image->names;
-		if (is_first)
-			object->err = load_symbols(cache, object->image);
+		if (debug_search_request(object->search)) {
+			object->state = OBJECT_SEEKING;
+			cache->n_seeking++;
+			return -EINPROGRESS;
+		}
+		object->err = load_view(cache, object, &is_first);
 		object->state = object->err ? OBJECT_UNNAMED : OBJECT_NAMED;
 	}
 	if (object->err)
 		return object->err;
-	*ret_symbols = file_names_count(object->image->names);
-	*ret_index_bytes = is_first ? file_names_memory_bytes(object->image->names) : 0;
+	names = view_names(object->view);
+	*ret_symbols = file_names_count(names);
+	*ret_index_bytes = is_first ? file_names_memory_bytes(names) : 0;
 	return 0;
 }
 
@@ -475,7 +423,7 @@ int object_cache_embedded_err(const struct object_cache *cache, uint32_t id)
 {
 	const struct object *object = find_object(cache, id);
 
-	return object && object->image ? object->image->embedded_err : 0;
+	return object && object->view ? view_embedded_err(object->view) : 0;
 }
 
 uint32_t object_cache_next_unparsed(const struct object_cache *cache)
@@ -483,7 +431,7 @@ uint32_t object_cache_next_unparsed(const struct object_cache *cache)
 	return cache->first_unparsed ? cache->first_unparsed->id : 0;
 }
 
-size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[BUILD_ID_MAX])
+size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[DEBUG_ID_MAX])
 {
 	const struct object *object = find_object(cache, id);
 
@@ -493,14 +441,43 @@ size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id,
 	return object->image->build_id.len;
 }
 
-int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t debug, uint32_t page, int fd,
-		       uint32_t *ret_same_as, struct table_writer_stats *ret_stats, struct table_coverage *ret_coverage)
+/* --- unwind tables ------------------------------------------------------------------------------------------------ */
+
+/* Whose table was made of the same files first; 0: nobody's. */
+static uint32_t table_owner(const struct image *image, const struct image *debug)
 {
-	struct object *debug_object = debug ? find_object(cache, debug) : NULL, *object = find_object(cache, id);
-	const struct image *debug_image = NULL;
+	if (!debug)
+		return image->table_owner;
+	return debug->helped == image->serial ? debug->helped_owner : 0;
+}
+
+static void own_table(struct image *image, struct image *debug, uint32_t id)
+{
+	if (!debug) {
+		image->table_owner = id;
+		return;
+	}
+	debug->helped = image->serial;
+	debug->helped_owner = id;
+}
+
+/* Little of the code is told of. */
+static bool is_little(const struct table_coverage *coverage)
+{
+	return coverage->eh_frame + coverage->debug_frame + coverage->go < coverage->code / 2;
+}
+
+int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t page, int fd, uint32_t *ret_same_as,
+		       bool *ret_awaits_debug, struct table_writer_stats *ret_stats,
+		       struct table_coverage *ret_coverage)
+{
+	struct object *object = find_object(cache, id);
+	struct image *debug;
+	uint32_t owner;
 	int err;
 
 	*ret_same_as = 0;
+	*ret_awaits_debug = false;
 	if (!object)
 		return -ENOENT;
 	err = open_image(cache, object);
@@ -508,17 +485,17 @@ int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t debug, 
 		return err;
 	if (!object->image)
 		return -ENOENT;
-	if (debug_object && !open_image(cache, debug_object))
-		debug_image = debug_object->image;
-	if (!debug_image && object->image->table_owner && object->image->table_owner != id &&
-	    find_object(cache, object->image->table_owner)) {
-		*ret_same_as = object->image->table_owner;
+	debug = debug_search_debug(object->search);
+	owner = table_owner(object->image, debug);
+	if (owner && owner != id && find_object(cache, owner)) {
+		*ret_same_as = owner;
 		return 0;
 	}
-	err = table_build(object->image->file, debug_image ? debug_image->file : NULL, page, fd, ret_stats,
-			  ret_coverage);
-	if (!err && !debug_image)
-		object->image->table_owner = id;
+	err = table_build(object->image->file, debug ? debug->file : NULL, page, fd, ret_stats, ret_coverage);
+	if (!err)
+		own_table(object->image, debug, id);
+	if ((!err || err == -ENOENT) && debug_search_request(object->search) && is_little(ret_coverage))
+		*ret_awaits_debug = object->is_table_little = true;
 	return err;
 }
 
@@ -579,11 +556,9 @@ static void name_place(struct object_name *name, const struct code_place *place,
 }
 
 /* A file that could be read, by what it lacks. */
-static enum unnamed why_no_symbol(const struct image *image)
+static enum unnamed why_no_symbol(const struct view *view)
 {
-	bool has_own = elf_file_section(image->file, ".symtab") || image->embedded_bytes;
-
-	return has_own || file_names_has_go(image->names) ? UNNAMED_NO_SYMBOL : UNNAMED_STRIPPED;
+	return view_has_symtab(view) || file_names_has_go(view_names(view)) ? UNNAMED_NO_SYMBOL : UNNAMED_STRIPPED;
 }
 
 static bool is_memory_file(const struct object *object)
@@ -620,7 +595,7 @@ static enum unnamed why_object_unnamed(const struct object *object)
 		return UNNAMED_ANONYMOUS;
 	if (object->kind == OBJECT_VDSO)
 		return UNNAMED_VDSO;
-	return object->image && object->image->names ? why_no_symbol(object->image) : why_not_opened(object);
+	return object->view ? why_no_symbol(object->view) : why_not_opened(object);
 }
 
 static void name_unnamed(struct object_name *name, enum unnamed why, const char *module, uint64_t offset)
@@ -634,9 +609,9 @@ static void name_unnamed(struct object_name *name, enum unnamed why, const char 
 }
 
 /* true: the address, which is ret->elf_va, has a name. */
-static bool name_address(struct object_cache *cache, const struct image *image, struct object_name *ret)
+static bool name_address(struct object_cache *cache, const struct object *object, struct object_name *ret)
 {
-	if (!image->names || file_names_find(image->names, ret->elf_va, &cache->place))
+	if (!object->view || file_names_find(view_names(object->view), ret->elf_va, &cache->place))
 		return false;
 	name_place(ret, &cache->place, cache->demangle);
 	return true;
@@ -663,7 +638,7 @@ void object_cache_name_va(struct object_cache *cache, uint32_t id, uint64_t elf_
 
 	name_init(ret);
 	ret->elf_va = elf_va;
-	if (!object || !object->image || !name_address(cache, object->image, ret))
+	if (!object || !name_address(cache, object, ret))
 		name_unknown(object, elf_va, ret);
 }
 
@@ -677,7 +652,7 @@ void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_of
 	name_init(ret);
 	if (image && !elf_file_offset_to_va(image->file, offset, &ret->elf_va)) {
 		offset = ret->elf_va;
-		if (name_address(cache, image, ret))
+		if (name_address(cache, object, ret))
 			return;
 	}
 	name_unknown(object, offset, ret);
@@ -704,12 +679,7 @@ const char *object_cache_build_id(const struct object_cache *cache, uint32_t id)
 
 size_t object_cache_memory_bytes(const struct object_cache *cache)
 {
-	size_t bytes = sizeof(*cache) + cache->by_id.cap * (cache->by_id.slot_size + 1) +
-		       cache->by_id.len * sizeof(struct object) + cache->module_bytes +
-		       cache->images.cap * sizeof(*cache->images.items);
-
-	for (size_t i = 0; i < cache->images.len; i++)
-		bytes += sizeof(struct image) + elf_file_memory_bytes(cache->images.items[i]->file) +
-			 (cache->images.items[i]->names ? file_names_memory_bytes(cache->images.items[i]->names) : 0);
-	return bytes;
+	return sizeof(*cache) + map_memory_bytes(&cache->by_id) + map_memory_bytes(&cache->by_request) +
+	       cache->by_id.len * sizeof(struct object) + cache->module_bytes +
+	       image_table_memory_bytes(&cache->images) + view_table_memory_bytes(cache->views);
 }

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/vec.h"
 #include "ipc/batch.h"
 #include "ipc/channel.h"
 #include "ipc/confine.h"
@@ -35,8 +36,20 @@
 #define NEXT_TABLE_MS 5
 #define MAX_NAMES_BYTES (256u << 20) /* of an answer to `hostprof symbols` */
 
+#define MAX_POSTPONED (1u << 20)
+
+/* A message that came while another was worked off. */
+struct postponed {
+	struct message message; /* its payload is our copy */
+};
+
+struct postponed_vec VEC(struct postponed);
+
 struct resolver {
 	struct channel *channel;
+	struct postponed_vec postponed; /* the oldest first, from next_postponed on */
+	size_t next_postponed;
+	uint32_t last_request; /* for a debug file */
 	struct object_cache *cache;
 	struct jit_names *jit;
 	struct ksyms *ksyms;
@@ -56,6 +69,8 @@ static int parse_object(struct resolver *resolver, uint32_t id)
 	if (err)
 		return err;
 	after.err = object_cache_parse(resolver->cache, id, &after.symbols, &after.index_bytes);
+	if (after.err == -EINPROGRESS) /* it comes again when its debug files are there */
+		after.err = 0;
 	after.embedded_err = object_cache_embedded_err(resolver->cache, id);
 	return channel_send(resolver->channel, MESSAGE_PARSED, 0, &after, sizeof(after), -1);
 }
@@ -129,6 +144,202 @@ static void on_jit_read(void *ctx, uint32_t object, int err)
 	channel_send(resolver->channel, MESSAGE_PARSED, 0, &parsed, sizeof(parsed), -1);
 }
 
+static int on_ping(struct resolver *resolver, uint32_t id)
+{
+	struct message_pong pong = {0};
+
+	usage_read(resolver->usage_fd, &pong);
+	return channel_send(resolver->channel, MESSAGE_PONG, id, &pong, sizeof(pong), -1);
+}
+
+/* --- debug files -------------------------------------------------------------------------------------------------- */
+
+static int want_debug(void *ctx, struct message_want_debug *want, const char *name)
+{
+	struct resolver *resolver = ctx;
+	struct {
+		struct message_want_debug head;
+		char name[DEBUG_MAX_NAME];
+	} message;
+
+	if (want->name_len > sizeof(message.name))
+		return -ENAMETOOLONG;
+	if (!++resolver->last_request)
+		resolver->last_request = 1;
+	want->request = resolver->last_request;
+	message.head = *want;
+	memcpy(message.name, name, want->name_len);
+	return channel_send(resolver->channel, MESSAGE_WANT_DEBUG, 0, &message, sizeof(message.head) + want->name_len,
+			    -1);
+}
+
+/* Keeps the message for later; takes over its descriptor. */
+static int postpone(struct resolver *resolver, struct message *message)
+{
+	struct postponed *slot;
+	void *copy = malloc(message->len + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	slot = vec_push(&resolver->postponed);
+	if (!slot) {
+		free(copy);
+		return -ENOMEM;
+	}
+	memcpy(copy, message->payload, message->len);
+	slot->message = *message;
+	slot->message.payload = copy;
+	message->fd = -1;
+	return 0;
+}
+
+/* The oldest postponed message; its payload is to be freed. false: there is none. */
+static bool take_postponed(struct resolver *resolver, struct message *ret)
+{
+	if (resolver->next_postponed == resolver->postponed.len) {
+		resolver->next_postponed = 0;
+		vec_clear(&resolver->postponed);
+		return false;
+	}
+	*ret = resolver->postponed.items[resolver->next_postponed++].message;
+	return true;
+}
+
+static void release_postponed(struct resolver *resolver)
+{
+	struct message message;
+
+	while (take_postponed(resolver, &message)) {
+		message_release(&message);
+		free((void *)message.payload);
+	}
+	vec_release(&resolver->postponed);
+}
+
+static bool is_answer(const struct message *message, uint32_t request)
+{
+	return message->type == MESSAGE_DEBUG_FILE &&
+	       ((const struct message_debug_opened *)message->payload)->request == request;
+}
+
+/* Until the answer is there nothing else is worked off but a ping. */
+static int await_answer(struct resolver *resolver, uint32_t request, struct message_debug_opened *ret, int *ret_fd)
+{
+	for (;;) {
+		struct message message;
+		int err = channel_receive(resolver->channel, &message);
+		bool is_ours = err >= 0 && is_answer(&message, request);
+
+		if (err < 0)
+			return err;
+		err = 0;
+		if (is_ours) {
+			*ret = *(const struct message_debug_opened *)message.payload;
+			*ret_fd = take_fd(&message.fd);
+		} else if (message.type == MESSAGE_PING) {
+			err = on_ping(resolver, message.id);
+		} else {
+			err = postpone(resolver, &message);
+		}
+		message_release(&message);
+		if (err || is_ours)
+			return err ? err : ret->err;
+	}
+}
+
+static int fetch_debug(void *ctx, struct message_want_debug *want, const char *name, struct message_debug_opened *ret,
+		       int *ret_fd)
+{
+	struct resolver *resolver = ctx;
+	int err = want_debug(resolver, want, name);
+
+	return err ? err : await_answer(resolver, want->request, ret, ret_fd);
+}
+
+/* What is not told is found out again by the next resolver. */
+static void tell_sources(void *ctx, const struct message_sources *sources)
+{
+	const struct resolver *resolver = ctx;
+
+	channel_send(resolver->channel, MESSAGE_SOURCES, 0, sources, sizeof(*sources), -1);
+}
+
+static int on_debug_file(struct resolver *resolver, struct message *message)
+{
+	const struct message_debug_opened *answer = message->payload;
+	uint32_t object = object_cache_debug_object(resolver->cache, answer->request);
+	const struct message_parsing parsing = {.object = object, .is_debug = 1};
+	const struct message_parsed parsed = {.object = object};
+	int err, told = 0;
+
+	if (object && message->fd >= 0)
+		told = channel_send(resolver->channel, MESSAGE_PARSING, 0, &parsing, sizeof(parsing), -1);
+	err = object_cache_debug_file(resolver->cache, answer, take_fd(&message->fd));
+	if (!told && object && !answer->err)
+		told = channel_send(resolver->channel, MESSAGE_PARSED, 0, &parsed, sizeof(parsed), -1);
+	return err ? err : told;
+}
+
+/* One that was postponed, its payload to be freed. */
+static bool take_postponed_debug_file(struct resolver *resolver, struct message *ret)
+{
+	struct postponed_vec *postponed = &resolver->postponed;
+
+	for (size_t i = resolver->next_postponed; i < postponed->len; i++) {
+		if (postponed->items[i].message.type != MESSAGE_DEBUG_FILE)
+			continue;
+		*ret = postponed->items[i].message;
+		postponed->len--;
+		memmove(&postponed->items[i], &postponed->items[i + 1],
+			(postponed->len - i) * sizeof(*postponed->items));
+		return true;
+	}
+	return false;
+}
+
+/* Waits for one answer about a debug file, and for nothing else. */
+static int await_debug_file(struct resolver *resolver)
+{
+	struct message message;
+	int err;
+
+	if (take_postponed_debug_file(resolver, &message)) {
+		err = on_debug_file(resolver, &message);
+		message_release(&message);
+		free((void *)message.payload);
+		return err;
+	}
+	err = channel_receive(resolver->channel, &message);
+	if (err < 0)
+		return err;
+	if (message.type == MESSAGE_DEBUG_FILE)
+		err = on_debug_file(resolver, &message);
+	else
+		err = message.type == MESSAGE_PING ? on_ping(resolver, message.id) : postpone(resolver, &message);
+	message_release(&message);
+	return err;
+}
+
+/* Reads all objects, and waits for the debug files of those that have them. */
+static int parse_all(struct resolver *resolver)
+{
+	int err = 0;
+
+	while (!err) {
+		uint32_t id = object_cache_next_unparsed(resolver->cache);
+
+		if (id)
+			err = parse_object(resolver, id);
+		else if (object_cache_seeking(resolver->cache))
+			err = await_debug_file(resolver);
+		else
+			break;
+	}
+	return err;
+}
+
+/* --- objects ------------------------------------------------------------------------------------------------------ */
+
 static int on_object(struct resolver *resolver, struct message *message)
 {
 	const struct message_object *object = message->payload;
@@ -174,19 +385,18 @@ static void describe_table(const struct table_coverage *coverage, const struct t
 }
 
 /* Makes the table; *ret_fd is -1 when another object's serves. */
-static int make_table(struct resolver *resolver, uint32_t debug, struct message_table *table, int *ret_fd)
+static int make_table(struct resolver *resolver, struct message_table *table, int *ret_fd)
 {
 	struct table_coverage coverage = {0};
 	struct table_writer_stats stats = {0};
+	bool awaits_debug = false;
 	auto_close int fd = -1;
 	int err = memfd_new("unwind table", &fd);
 
 	if (!err)
-		err = object_cache_table(resolver->cache, table->object, debug, table->page, fd, &table->same_as,
-					 &stats, &coverage);
-	/* Little of the code is told of: a debug file may have a .debug_frame. */
-	table->wants_debug = !debug && !table->same_as && (!err || err == -ENOENT) &&
-			     coverage.eh_frame + coverage.debug_frame + coverage.go < coverage.code / 2;
+		err = object_cache_table(resolver->cache, table->object, table->page, fd, &table->same_as,
+					 &awaits_debug, &stats, &coverage);
+	table->awaits_debug = awaits_debug;
 	table->build_id_len = (uint32_t)object_cache_file_build_id(resolver->cache, table->object, table->build_id);
 	describe_table(&coverage, &stats, table);
 	if (!err && !table->same_as)
@@ -210,7 +420,7 @@ static int on_make_table(struct resolver *resolver, const struct message *messag
 	if (err)
 		return err;
 	setpriority(PRIO_PROCESS, 0, resolver->table_nice);
-	table.err = make_table(resolver, request->debug, &table, &fd);
+	table.err = make_table(resolver, &table, &fd);
 	setpriority(PRIO_PROCESS, 0, 0);
 	table.cpu_ns = own_cpu_ns() - began_ns;
 	err = channel_send(resolver->channel, MESSAGE_PARSED, 0, &parsed, sizeof(parsed), -1);
@@ -299,17 +509,14 @@ static int build(struct resolver *resolver, const struct message_batch *request,
 
 static int on_batch(struct resolver *resolver, const struct message *message)
 {
-	const struct message_batch *request = message->payload;
-	struct message_batch_done done = {.batch = request->batch};
+	const struct message_batch request = *(const struct message_batch *)message->payload;
+	struct message_batch_done done = {.batch = request.batch};
 	struct builder_result result = {0};
-	uint32_t id;
-	int err = 0;
+	int err = parse_all(resolver);
 
-	while (!err && (id = object_cache_next_unparsed(resolver->cache)))
-		err = parse_object(resolver, id);
 	if (err)
 		return err;
-	done.err = build(resolver, request, message->fd, &result);
+	done.err = build(resolver, &request, message->fd, &result);
 	if (done.err == -EPIPE)
 		return done.err;
 	done.outputs = result.outputs;
@@ -348,8 +555,8 @@ static int name_addresses(struct object_cache *cache, uint32_t id, const uint64_
 
 static int on_name_addresses(struct resolver *resolver, const struct message *message)
 {
-	const struct message_name_addresses *request = message->payload;
-	struct message_addresses_named reply = {.object = request->object};
+	const struct message_name_addresses request = *(const struct message_name_addresses *)message->payload;
+	struct message_addresses_named reply = {.object = request.object};
 	uint64_t *addresses, symbols, index_bytes;
 	auto_close int fd = -1;
 	size_t n;
@@ -357,27 +564,31 @@ static int on_name_addresses(struct resolver *resolver, const struct message *me
 
 	if (err)
 		return err;
-	reply.err = object_cache_parse(resolver->cache, request->object, &symbols, &index_bytes);
+	err = parse_all(resolver);
+	if (err) {
+		free(addresses);
+		return err;
+	}
+	reply.err = object_cache_parse(resolver->cache, request.object, &symbols, &index_bytes);
 	if (!reply.err)
-		reply.err = name_addresses(resolver->cache, request->object, addresses, n, &fd);
+		reply.err = name_addresses(resolver->cache, request.object, addresses, n, &fd);
 	free(addresses);
 	return channel_send(resolver->channel, MESSAGE_ADDRESSES_NAMED, message->id, &reply, sizeof(reply), fd);
 }
 
 static int dispatch(struct resolver *resolver, struct message *message)
 {
-	struct message_pong pong = {0};
-
 	switch (message->type) {
 	case MESSAGE_START:
 		return on_start(resolver, message);
 	case MESSAGE_PING:
-		usage_read(resolver->usage_fd, &pong);
-		return channel_send(resolver->channel, MESSAGE_PONG, message->id, &pong, sizeof(pong), -1);
+		return on_ping(resolver, message->id);
 	case MESSAGE_KERNEL_SYMBOLS:
 		return on_kernel_symbols(resolver, message);
 	case MESSAGE_OBJECT:
 		return on_object(resolver, message);
+	case MESSAGE_DEBUG_FILE:
+		return on_debug_file(resolver, message);
 	case MESSAGE_MAKE_TABLE:
 		return on_make_table(resolver, message);
 	case MESSAGE_BATCH:
@@ -394,28 +605,39 @@ static bool has_message(const struct resolver *resolver)
 {
 	struct pollfd poll_fd = {.fd = channel_fd(resolver->channel), .events = POLLIN};
 
+	if (resolver->next_postponed < resolver->postponed.len)
+		return true;
 	return poll(&poll_fd, 1, resolver->made_table ? NEXT_TABLE_MS : 0) != 0;
+}
+
+/* The next message, one that was postponed before those that are still to come, is worked off. */
+static int serve_one(struct resolver *resolver)
+{
+	struct message message;
+	bool is_postponed = take_postponed(resolver, &message);
+	int err = is_postponed ? 1 : channel_receive(resolver->channel, &message);
+
+	if (err < 0)
+		return err;
+	err = dispatch(resolver, &message);
+	message_release(&message);
+	if (is_postponed)
+		free((void *)message.payload);
+	return err;
 }
 
 static int serve(struct resolver *resolver)
 {
 	for (;;) {
 		uint32_t unparsed = object_cache_next_unparsed(resolver->cache);
-		struct message message;
 		int err;
 
 		if (unparsed && !has_message(resolver)) {
 			resolver->made_table = false;
 			err = parse_object(resolver, unparsed);
-			if (err)
-				return err;
-			continue;
+		} else {
+			err = serve_one(resolver);
 		}
-		err = channel_receive(resolver->channel, &message);
-		if (err < 0)
-			return err;
-		err = dispatch(resolver, &message);
-		message_release(&message);
 		if (err)
 			return err;
 	}
@@ -423,11 +645,15 @@ static int serve(struct resolver *resolver)
 
 int resolver_main(int channel_fd)
 {
-	struct resolver resolver = {.usage_fd = -1};
+	struct resolver resolver = {.usage_fd = -1, .postponed = VEC_INIT(MAX_POSTPONED)};
+	const struct object_debug_files debug_files = {
+		.want = want_debug, .fetch = fetch_debug, .sources = tell_sources, .ctx = &resolver};
 	int err = channel_new(channel_fd, true, 0, &resolver.channel);
 
 	if (!err)
 		err = object_cache_new(FRAME_OBJECT_MAX, &resolver.cache);
+	if (!err)
+		object_cache_use_debug_files(resolver.cache, &debug_files);
 	if (!err)
 		err = ksyms_new(&resolver.ksyms);
 	if (!err)
@@ -442,6 +668,7 @@ int resolver_main(int channel_fd)
 		log_errno(err, MODULE, "stopped");
 	ksyms_free(resolver.ksyms);
 	jit_names_free(resolver.jit);
+	release_postponed(&resolver);
 	object_cache_free(resolver.cache);
 	channel_free(resolver.channel);
 	return err == -EPIPE ? 0 : 1;

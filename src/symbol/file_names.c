@@ -26,21 +26,43 @@ static int pass_over_bad(int err)
 	return err == -ENOMEM || err == -EIO ? err : 0;
 }
 
-int file_names_new(const struct elf_file *file, const struct elf_file *embedded, struct file_names **ret)
+/* From the file, else from its debug file. */
+static int open_dwarf(const struct file_names_files *files, struct dwarf **ret)
 {
+	struct dwarf_files dwarf = {
+		.file = files->file,
+		.supplementary = files->supplementary,
+		.split = files->split,
+		.temporary = files->temporary,
+		.ctx = files->ctx,
+	};
+	int err = dwarf_open(&dwarf, DWARF_BYTES, ret);
+
+	if (err != -ENOENT || !files->debug)
+		return err;
+	dwarf.file = files->debug;
+	return dwarf_open(&dwarf, DWARF_BYTES, ret);
+}
+
+int file_names_new(const struct file_names_files *files, struct file_names **ret)
+{
+	struct symtab_files symtab = {.file = files->file, .debug = files->debug, .embedded = files->embedded};
 	struct file_names *names = calloc(1, sizeof(*names));
-	const struct dwarf_files debug = {.file = file};
 	int err;
 
 	if (!names)
 		return -ENOMEM;
-	err = pass_over_bad(gopclntab_open(file, &names->go));
+	err = pass_over_bad(gopclntab_open(files->file, &names->go));
 	if (!err)
-		err = embedded ? symtab_new_embedded(file, embedded, &names->symtab) : symtab_new(file, &names->symtab);
-	if (names->go && !embedded)
+		err = symtab_new_from(&symtab, &names->symtab);
+	if (err && files->debug) { /* which costs only itself */
+		symtab.debug = NULL;
+		err = symtab_new_from(&symtab, &names->symtab);
+	}
+	if (names->go && !files->embedded)
 		err = pass_over_bad(err);
 	if (!err && !names->go)
-		err = pass_over_bad(dwarf_open(&debug, DWARF_BYTES, &names->dwarf));
+		err = pass_over_bad(open_dwarf(files, &names->dwarf));
 	if (err) {
 		file_names_free(names);
 		return err;

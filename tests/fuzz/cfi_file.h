@@ -38,7 +38,7 @@ static void check(bool is_true)
 /* A file with the sections, at most four. */
 static struct elf_file *make_file(uint16_t machine, const struct section_bytes *sections, size_t n)
 {
-	enum { MAX_SECTIONS = 4, NAME_BYTES = 16 };
+	enum { MAX_SECTIONS = 4, NAME_BYTES = 24 };
 	struct {
 		Elf64_Ehdr ehdr;
 		Elf64_Phdr phdr;
@@ -108,7 +108,8 @@ static int check_row(void *ctx, uint64_t va, const struct unwind_rule *rule)
 	return 0;
 }
 
-static void check_cfi(const struct elf_file *file, const char *name, uint64_t va_first, uint64_t va_limit)
+static __attribute__((unused)) void check_cfi(const struct elf_file *file, const char *name, uint64_t va_first,
+					      uint64_t va_limit)
 {
 	const struct cfi_fde *fdes;
 	struct cfi *cfi;

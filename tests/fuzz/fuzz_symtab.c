@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (elf_file_open(take_fd(&fd), &file))
 		return 0;
 	for (int round = 0; round < 2; round++) {
-		if (symtab_new_embedded(file, round ? file : NULL, &symtab))
+		if (symtab_new_from(&(struct symtab_files){.file = file, .embedded = round ? file : NULL}, &symtab))
 			continue;
 		look_up(symtab, file);
 		symtab_free(symtab);

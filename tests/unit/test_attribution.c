@@ -584,16 +584,9 @@ static void set_epoch(void *ctx, uint32_t epoch)
 	(void)epoch;
 }
 
-static const struct object *want_debug(void *ctx, const struct object *object, const uint8_t *build_id,
-				       uint32_t build_id_len, bool in_host_root)
+static int make_table(void *ctx, const struct object *object, uint32_t page)
 {
-	(void)ctx, (void)object, (void)build_id, (void)build_id_len, (void)in_host_root;
-	return NULL;
-}
-
-static int make_table(void *ctx, const struct object *object, uint32_t page, uint32_t debug)
-{
-	(void)ctx, (void)object, (void)page, (void)debug;
+	(void)ctx, (void)object, (void)page;
 	return 0;
 }
 
@@ -608,7 +601,6 @@ static struct unwinding *new_unwinding(struct fixture *f)
 						  .machine = EM_X86_64,
 						  .set_epoch = set_epoch,
 						  .want_object = want_object,
-						  .want_debug = want_debug,
 						  .make_table = make_table,
 						  .ctx = f};
 	struct unwinding *unwinding;

@@ -112,6 +112,22 @@ static void build_id_is_found_in_a_section(void **state)
 	elf_file_free(file);
 }
 
+static void build_id_may_be_longer_than_the_kernel_tells(void **state)
+{
+	const char *long_id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	uint8_t id[ELF_BUILD_ID_MAX];
+	struct elf_image image;
+	struct elf_file *file;
+
+	(void)state;
+	image_init(&image);
+	image_build_id(&image, long_id, 64);
+	file = open_image(&image);
+	assert_int_equal(elf_file_build_id(file, id), 64);
+	assert_memory_equal(id, long_id, 64);
+	elf_file_free(file);
+}
+
 static void build_id_of_wrong_shape_is_none(void **state)
 {
 	static const struct {
@@ -119,7 +135,7 @@ static void build_id_of_wrong_shape_is_none(void **state)
 		uint32_t namesz, descsz, type;
 		char name[4];
 	} cases[] = {
-		{"longer than the kernel tells", 4, 32, NT_GNU_BUILD_ID, "GNU"},
+		{"longer than any", 4, ELF_BUILD_ID_MAX + 1, NT_GNU_BUILD_ID, "GNU"},
 		{"empty", 4, 0, NT_GNU_BUILD_ID, "GNU"},
 		{"another vendor's", 4, 20, NT_GNU_BUILD_ID, "FOO"},
 		{"another note", 4, 20, NT_GNU_ABI_TAG, "GNU"},
@@ -135,7 +151,7 @@ static void build_id_of_wrong_shape_is_none(void **state)
 		Elf64_Nhdr note = {.n_namesz = cases[i].namesz, .n_descsz = cases[i].descsz, .n_type = cases[i].type};
 
 		image_init(&image);
-		image_build_id(&image, "0123456789abcdef0123456789abcdef", 32);
+		image_build_id(&image, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef+", 65);
 		memcpy(image.bytes + IMAGE_NOTE, &note, sizeof(note));
 		memcpy(image.bytes + IMAGE_NOTE + sizeof(note), cases[i].name, 4);
 		file = open_image(&image);
@@ -452,6 +468,7 @@ int main(void)
 		cmocka_unit_test(file_of_another_machine_opens),
 		cmocka_unit_test(file_without_sections_keeps_segments_and_build_id),
 		cmocka_unit_test(build_id_is_found_in_a_section),
+		cmocka_unit_test(build_id_may_be_longer_than_the_kernel_tells),
 		cmocka_unit_test(build_id_of_wrong_shape_is_none),
 		cmocka_unit_test(build_id_behind_another_note_is_found),
 		cmocka_unit_test(bad_headers_are_refused),

@@ -56,7 +56,7 @@ static void go_names_come_first(void **state)
 	(void)state;
 	init(&image);
 	file = go_image_open(&image);
-	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
 	assert_int_equal(file_names_count(names), 3 + 3);
 	assert_true(file_names_memory_bytes(names) > 0);
 	assert_found(names, T + 0x3f, T, "main.main");
@@ -79,7 +79,7 @@ static void stripped_go_program_has_names(void **state)
 	image_shdr(&image.elf, SECTION_SYMTAB)->sh_type = SHT_NULL;
 	image_shdr(&image.elf, SECTION_DYNSYM)->sh_type = SHT_NULL;
 	file = go_image_open(&image);
-	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
 	assert_found(names, T + 0x20, T, "main.main");
 	assert_int_equal(find(names, T + 0x100), -ENOENT);
 	assert_int_equal(find(names, 0), -ENOENT);
@@ -98,7 +98,7 @@ static void broken_go_function_has_its_symbol(void **state)
 	init(&image);
 	go_put(&image, GO_FUNCTAB + 4, 0x7fffffff, 4);
 	file = go_image_open(&image);
-	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
 	assert_found(names, T, T, "main.main.abi0");
 	assert_found(names, T + 0x40, T + 0x40, "main.Map[...]");
 	file_names_free(names);
@@ -122,7 +122,7 @@ static void go_code_has_lines_and_inlined_functions(void **state)
 	(void)state;
 	go_image_inlined(&image, GO_LAYOUT_1_20);
 	file = go_image_open(&image);
-	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
 	assert_int_equal(find(names, T + 0x10 + 0x28), 0);
 	assert_int_equal(place.n, 3);
 	assert_int_equal(place.start, T + 0x10);
@@ -138,7 +138,7 @@ static void go_code_has_lines_and_inlined_functions(void **state)
 	/* Where the chain is broken there is the function, without a line that may be another's. */
 	go_put(&image, GO_TREE + 16 + 4, 0x7fffff, 4);
 	file = go_image_open(&image);
-	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
 	assert_found(names, T + 0x10 + 0x28, T + 0x10, "main.outer");
 	file_names_free(names);
 	elf_file_free(file);
@@ -187,7 +187,7 @@ static void programs_with_dwarf_have_lines_and_inlined_functions(void **state)
 	(void)state;
 	assert_int_equal(holds_it(&x), 41);
 	assert_int_equal(elf_file_open(open("/proc/self/exe", O_RDONLY | O_CLOEXEC), &file), 0);
-	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
 	start = va = own_address(file, (uintptr_t)holds_it);
 	assert_int_equal(find(names, start), 0);
 	assert_int_equal(place.start, start);
@@ -214,14 +214,14 @@ static void other_programs_have_their_symbols(void **state)
 	(void)state;
 	image_init(&image);
 	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
-	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
 	assert_int_equal(file_names_count(names), 0);
 	assert_int_equal(find(names, T), -ENOENT);
 	file_names_free(names);
 	elf_file_free(file);
 	image_add_symbol(&image, &symbols[2]);
 	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
-	assert_int_equal(file_names_new(file, NULL, &names), 0);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
 	assert_found(names, T + 0x100, T + 0x100, "in_c");
 	file_names_free(names);
 	elf_file_free(file);

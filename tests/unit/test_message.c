@@ -57,6 +57,11 @@ static void every_type_has_a_name_and_a_layout(void **state)
 		{MESSAGE_BATCH_DONE, sizeof(struct message_batch_done), false},
 		{MESSAGE_MAKE_TABLE, sizeof(struct message_make_table), false},
 		{MESSAGE_TABLE, sizeof(struct message_table), true},
+		{MESSAGE_DEBUG_DIRECTORY_OPENED, sizeof(struct message_debug_directory_opened), false},
+		{MESSAGE_OPEN_DEBUG, sizeof(struct message_open_debug), false},
+		{MESSAGE_DEBUG_OPENED, sizeof(struct message_debug_opened), true},
+		{MESSAGE_DEBUG_FILE, sizeof(struct message_debug_opened), true},
+		{MESSAGE_SOURCES, sizeof(struct message_sources), false},
 		{MESSAGE_NAME_ADDRESSES, sizeof(struct message_name_addresses), true},
 		{MESSAGE_ADDRESSES_NAMED, sizeof(struct message_addresses_named), true},
 	};
@@ -271,6 +276,67 @@ static void a_payload_may_lie_anywhere(void **state)
 	assert_int_equal(message_check(MESSAGE_PING, NULL, 0, false), 0);
 }
 
+static void debug_files_are_wanted_by_an_id_or_a_base_name(void **state)
+{
+	static const struct {
+		const char *what, *name;
+		uint32_t kind, id_len;
+		int expected;
+	} cases[] = {
+		{"an id", "", DEBUG_BUILD_ID, 20, 0},
+		{"a short id", "", DEBUG_BUILD_ID, 8, 0},
+		{"the longest id", "", DEBUG_BUILD_ID, DEBUG_ID_MAX, 0},
+		{"an id too short", "", DEBUG_BUILD_ID, 3, -EBADMSG},
+		{"an id too long", "", DEBUG_BUILD_ID, DEBUG_ID_MAX + 1, -EBADMSG},
+		{"an id and a name", "x.debug", DEBUG_BUILD_ID, 20, -EBADMSG},
+		{"a name", "x.debug", DEBUG_LINK, 0, 0},
+		{"any bytes", "\x01 \xff.debug", DEBUG_LINK, 0, 0},
+		{"no name", "", DEBUG_LINK, 0, -EBADMSG},
+		{"a path", "a/x.debug", DEBUG_LINK, 0, -EBADMSG},
+		{"a path upwards", "../../x", DEBUG_LINK, 0, -EBADMSG},
+		{"an absolute path", "/etc/shadow", DEBUG_SPLIT, 0, -EBADMSG},
+		{"this directory", ".", DEBUG_SPLIT, 0, -EBADMSG},
+		{"the one above", "..", DEBUG_LINK, 0, -EBADMSG},
+		{"both", "x.debug", DEBUG_SUPPLEMENTARY, 20, 0},
+		{"a name without the id", "x.debug", DEBUG_SUPPLEMENTARY, 0, -EBADMSG},
+		{"nothing at all", "", DEBUG_TEMPORARY, 0, 0},
+		{"a name for what has none", "x", DEBUG_TEMPORARY, 0, -EBADMSG},
+		{"no kind", "x", DEBUG_KINDS, 0, -EBADMSG},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct message_want_debug want = {.request = 1,
+						  .object = 1,
+						  .kind = cases[i].kind,
+						  .id_len = cases[i].id_len,
+						  .name_len = (uint32_t)strlen(cases[i].name)};
+		size_t len = PUT(want, cases[i].name);
+		int err = message_check(MESSAGE_WANT_DEBUG, bytes, len, false);
+
+		if (err != cases[i].expected)
+			fail_msg("%s: %d", cases[i].what, err);
+	}
+}
+
+static void sources_are_checked(void **state)
+{
+	struct message_sources sources = {.n = 1};
+
+	(void)state;
+	sources.sources[0] = (struct message_source){.kind = SOURCE_LINK, .err = -ESTALE};
+	check(MESSAGE_SOURCES, PUT(sources, ""), false, 0);
+	sources.sources[0].kind = SOURCE_KINDS;
+	check(MESSAGE_SOURCES, PUT(sources, ""), false, -EBADMSG);
+	sources.sources[0] = (struct message_source){.err = 1};
+	check(MESSAGE_SOURCES, PUT(sources, ""), false, -EBADMSG);
+	sources.sources[0] = (struct message_source){.origin = DEBUG_ORIGINS};
+	check(MESSAGE_SOURCES, PUT(sources, ""), false, -EBADMSG);
+	sources.sources[0] = (struct message_source){0};
+	sources.n = MESSAGE_MAX_SOURCES + 1;
+	check(MESSAGE_SOURCES, PUT(sources, ""), false, -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +350,8 @@ int main(void)
 		cmocka_unit_test(a_descriptor_comes_exactly_when_the_content_says),
 		cmocka_unit_test(mappings_and_their_paths_add_up),
 		cmocka_unit_test(a_payload_may_lie_anywhere),
+		cmocka_unit_test(debug_files_are_wanted_by_an_id_or_a_base_name),
+		cmocka_unit_test(sources_are_checked),
 	};
 
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);

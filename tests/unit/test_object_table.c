@@ -199,21 +199,6 @@ static void descriptors_are_closed_with_the_table(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
-static void debug_files_lie_under_their_build_id(void **state)
-{
-	const uint8_t id[BUILD_ID_MAX + 1] = {0x0a, 0xbc, 0xde};
-	char path[OBJECT_DEBUG_PATH_BYTES];
-
-	(void)state;
-	assert_true(object_debug_path(id, 3, path));
-	assert_string_equal(path, "/usr/lib/debug/.build-id/0a/bcde.debug");
-	assert_true(object_debug_path(id, BUILD_ID_MAX, path));
-	assert_int_equal(strlen(path), strlen("/usr/lib/debug/.build-id//.debug") + 2 * BUILD_ID_MAX);
-	assert_false(object_debug_path(id, 0, path));
-	assert_false(object_debug_path(id, 1, path));
-	assert_false(object_debug_path(id, BUILD_ID_MAX + 1, path));
-}
-
 static void failing_allocations_refuse_the_object_only(void **state)
 {
 	(void)state;
@@ -244,7 +229,6 @@ int main(void)
 		cmocka_unit_test(full_table_refuses_and_counts_but_knows_what_it_has),
 		cmocka_unit_test(pointers_stay_while_the_table_grows),
 		cmocka_unit_test(descriptors_are_closed_with_the_table),
-		cmocka_unit_test(debug_files_lie_under_their_build_id),
 		cmocka_unit_test(failing_allocations_refuse_the_object_only),
 	};
 

@@ -362,6 +362,18 @@ static void symbols_takes_addresses_behind_the_file(void **state)
 	assert_int_equal(parsed.symbols.n_texts, 0);
 }
 
+static void directories_of_debug_files_add_up(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--debug-dir", "/a", "--debug-dir=b"), 0);
+	assert_int_equal(parsed.record.debug_directories.n, 2);
+	assert_string_equal(parsed.record.debug_directories.paths[0], "/a");
+	assert_string_equal(parsed.record.debug_directories.paths[1], "b");
+	assert_int_equal(parse("symbols", "--debug-dir", "/a", "file", "0"), 0);
+	assert_int_equal(parsed.symbols.debug_directories.n, 1);
+	assert_string_equal(parsed.symbols.debug_directories.paths[0], "/a");
+}
+
 static void wrong_usage_of_symbols_points_to_its_own_help(void **state)
 {
 	static const struct {
@@ -614,8 +626,8 @@ static void man_page_has_each_option_of_the_help(void **state)
 
 	(void)state;
 	assert_memory_equal(man, ".TH HOSTPROF 1 ", 15);
-	assert_int_equal(options_in(help, man), 25);
-	assert_int_equal(options_in(symbols, man), 5);
+	assert_int_equal(options_in(help, man), 26);
+	assert_int_equal(options_in(symbols, man), 6);
 	free(help);
 	free(symbols);
 	free(man);
@@ -668,6 +680,7 @@ int main(void)
 		cmocka_unit_test_teardown(everything_behind_two_dashes_is_the_command, release),
 		cmocka_unit_test_teardown(symbols_takes_files_between_and_behind_its_options, release),
 		cmocka_unit_test_teardown(symbols_takes_addresses_behind_the_file, release),
+		cmocka_unit_test_teardown(directories_of_debug_files_add_up, release),
 		cmocka_unit_test_teardown(wrong_usage_of_symbols_points_to_its_own_help, release),
 		cmocka_unit_test_teardown(pages_are_asked_for_in_place_of_a_run, release),
 		cmocka_unit_test_teardown(wrong_usage_is_told_with_option_and_range, release),

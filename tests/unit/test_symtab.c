@@ -396,7 +396,8 @@ static struct table open_embedded(struct elf_image *own, struct elf_image *embed
 
 	assert_int_equal(elf_file_open(image_fd(own), &table.file), 0);
 	assert_int_equal(elf_file_open(image_fd(embedded), &file), 0);
-	assert_int_equal(symtab_new_embedded(table.file, file, &table.symtab), 0);
+	assert_int_equal(symtab_new_from(&(struct symtab_files){.file = table.file, .embedded = file}, &table.symtab),
+			 0);
 	elf_file_free(file);
 	return table;
 }
@@ -510,7 +511,7 @@ static void embedded_file_may_be_useless(void **state)
 	assert_int_equal(ftruncate(fd, SYMTAB_MAX_EMBEDDED_BYTES + 1), 0);
 	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
 	assert_int_equal(elf_file_open(fd, &large), 0);
-	assert_int_equal(symtab_new_embedded(file, large, &symtab), -E2BIG);
+	assert_int_equal(symtab_new_from(&(struct symtab_files){.file = file, .embedded = large}, &symtab), -E2BIG);
 	assert_null(symtab);
 	elf_file_free(large);
 	elf_file_free(file);

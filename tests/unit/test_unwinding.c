@@ -31,9 +31,8 @@ struct fixture {
 	size_t n_segments;
 	uint64_t now_ns;
 	/* What was asked of us last. */
-	unsigned objects_wanted, tables_wanted, debugs_wanted;
-	uint32_t object, page, debug;
-	uint32_t debug_object; /* that we answer with */
+	unsigned objects_wanted, tables_wanted;
+	uint32_t object, page;
 	bool is_busy;
 };
 
@@ -64,24 +63,7 @@ static void want_object(void *ctx, struct object *object, struct process *proces
 	f->objects_wanted++;
 }
 
-static const struct object *want_debug(void *ctx, const struct object *object, const uint8_t *build_id,
-				       uint32_t build_id_len, bool in_host_root)
-{
-	struct fixture *f = ctx;
-
-	struct object *debug = object_table_get(f->objects, f->debug_object);
-
-	(void)object;
-	assert_int_equal(build_id_len, 2);
-	assert_int_equal(build_id[0], 0xab);
-	f->debugs_wanted++;
-	if (in_host_root)
-		return NULL;
-	debug->state = debug->state == OBJECT_UNSEEN ? OBJECT_WANTED : debug->state;
-	return debug;
-}
-
-static int make_table(void *ctx, const struct object *object, uint32_t page, uint32_t debug)
+static int make_table(void *ctx, const struct object *object, uint32_t page)
 {
 	struct fixture *f = ctx;
 
@@ -90,7 +72,6 @@ static int make_table(void *ctx, const struct object *object, uint32_t page, uin
 	f->tables_wanted++;
 	f->object = object->id;
 	f->page = page;
-	f->debug = debug;
 	return 0;
 }
 
@@ -119,7 +100,6 @@ static void begin(struct fixture *f, size_t table_bytes)
 					    .machine = EM_X86_64,
 					    .set_epoch = set_epoch,
 					    .want_object = want_object,
-					    .want_debug = want_debug,
 					    .make_table = make_table,
 					    .ctx = f};
 
@@ -459,53 +439,50 @@ static void two_objects_that_are_one_file_share_a_table(void **state)
 	f->process.mappings = own;
 }
 
-/* Of a file whose CFI covers little. */
-static const struct message_table little = {.object = 1, .wants_debug = 1, .build_id_len = 2, .build_id = {0xab, 0xcd}};
-
-static void ask_for_little(struct fixture *f)
+static void a_table_is_made_again_when_its_debug_file_is_found(void **state)
 {
 	struct host_walk_result result;
+	struct fixture *f = *state;
 
-	f->debug_object = add_object(f, "/usr/lib/debug/.build-id/ab/cd.debug");
 	open_object(f, 1);
 	walk(f, false, &result);
 	pass(f, NSEC_PER_MSEC);
-	assert_int_equal(f->debug, 0);
-	answer(f, little);
-	assert_int_equal(f->debugs_wanted, 1);
+	answer(f, (struct message_table){.object = 1, .awaits_debug = 1});
 	/* What there is serves for the time being. */
 	assert_int_equal(walk(f, false, &result), 0);
 	assert_int_equal(result.end, UNWIND_END_ROOT);
 	pass(f, NSEC_PER_MSEC);
 	assert_int_equal(f->tables_wanted, 1);
+	unwinding_table_is_stale(f->unwinding, 1);
+	pass(f, NSEC_PER_MSEC);
+	assert_int_equal(f->tables_wanted, 2);
+	assert_int_equal(walk(f, false, &result), 0);
+	answer(f, (struct message_table){.object = 1});
+	assert_int_equal(walk(f, false, &result), 0);
+	assert_int_equal(result.end, UNWIND_END_ROOT);
+	pass(f, NSEC_PER_MSEC);
+	assert_int_equal(f->tables_wanted, 2);
 }
 
-static void a_table_that_covers_little_is_made_again_with_the_debug_file(void **state)
+/* It is found while the table is being made without it. */
+static void a_table_that_comes_too_late_is_made_again(void **state)
 {
 	struct host_walk_result result;
 	struct fixture *f = *state;
 
-	ask_for_little(f);
-	open_object(f, f->debug_object);
-	unwinding_object_changed(f->unwinding, object_table_get(f->objects, f->debug_object), f->now_ns);
+	open_object(f, 1);
+	walk(f, false, &result);
 	pass(f, NSEC_PER_MSEC);
-	assert_int_equal(f->tables_wanted, 2);
-	assert_int_equal(f->debug, f->debug_object);
-	answer(f, (struct message_table){.object = 1});
-	assert_int_equal(walk(f, false, &result), 0);
-	assert_int_equal(result.end, UNWIND_END_ROOT);
-}
-
-static void a_debug_file_is_looked_for_in_two_roots(void **state)
-{
-	struct fixture *f = *state;
-
-	ask_for_little(f);
-	object_table_get(f->objects, f->debug_object)->state = OBJECT_FAILED;
-	unwinding_object_changed(f->unwinding, object_table_get(f->objects, f->debug_object), f->now_ns);
-	assert_int_equal(f->debugs_wanted, 2);
+	unwinding_table_is_stale(f->unwinding, 1);
 	pass(f, NSEC_PER_MSEC);
 	assert_int_equal(f->tables_wanted, 1);
+	answer(f, (struct message_table){.object = 1});
+	pass(f, NSEC_PER_MSEC);
+	assert_int_equal(f->tables_wanted, 2);
+	/* One that cannot be made leaves what there is. */
+	unwinding_table(f->unwinding, &(struct message_table){.object = 1, .err = -ENOMEM}, -1, f->now_ns);
+	assert_int_equal(walk(f, false, &result), 0);
+	assert_int_equal(result.end, UNWIND_END_ROOT);
 }
 
 static void of_too_many_mappings_those_of_files_are_published(void **state)
@@ -542,8 +519,8 @@ int main(void)
 		TEST(a_process_is_published_until_a_while_after_its_end),
 		TEST(a_process_is_published_anew_when_its_mappings_change),
 		TEST(two_objects_that_are_one_file_share_a_table),
-		TEST(a_table_that_covers_little_is_made_again_with_the_debug_file),
-		TEST(a_debug_file_is_looked_for_in_two_roots),
+		TEST(a_table_is_made_again_when_its_debug_file_is_found),
+		TEST(a_table_that_comes_too_late_is_made_again),
 		TEST(of_too_many_mappings_those_of_files_are_published),
 	};
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the resolver wants of debug files, and what came of it. A file that was found is kept until the run ends, so a
+ * resolver that is started anew asks again and has it at once, also when the container that it lies in is gone.
+ *
+ *     (object, kind, id or name, place)  ─►  { err | descriptor, where }  ─►  requests of the resolver that wait for it
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/message.h"
+
+#define DEBUG_FILES_MAX 65536	 /* answers that are kept; what is beyond is not there */
+#define DEBUG_FILES_TEMPORARY 64 /* files to write to, in a run */
+
+struct debug_files;
+struct object_table;
+
+struct debug_files_options {
+	struct object_table *objects; /* borrowed */
+	/* Asks the opener for the file of number request->request, which is one of the object (0: of none);
+	 * debug_files_opened() is told what came of it. -errno: it cannot be asked. */
+	int (*open)(void *ctx, struct message_open_debug *request, uint32_t object, const char *path);
+	/* Sends an answer to the resolver, with a copy of the descriptor (-1: none). -ENOBUFS: no room now. */
+	int (*send)(void *ctx, const struct message_debug_opened *answer, const char *path, int fd);
+	void *ctx;
+};
+
+int debug_files_new(const struct debug_files_options *options, struct debug_files **ret);
+void debug_files_free(struct debug_files *files);
+
+/* The resolver asks; it is answered in any case. */
+void debug_files_want(struct debug_files *files, const struct message_want_debug *want, const char *name);
+/* The opener answers; takes over the descriptor. */
+void debug_files_opened(struct debug_files *files, const struct message_debug_opened *opened, const char *path, int fd);
+/* Sends what waits for room. */
+void debug_files_flush(struct debug_files *files);
+/* The resolver is gone: nobody waits for an answer any more. */
+void debug_files_forget_requests(struct debug_files *files);
+size_t debug_files_memory_bytes(const struct debug_files *files);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the code of a file is called, by the file and the debug files that were found for it. Objects share a view when
+ * both are the same for them: a container that lends its debug file lends it to itself alone.
+ *
+ * A program whose DWARF is split into .dwo files has views of its own for each object, because those are asked for by
+ * name, one by one, where that object was found. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/message.h"
+#include "resolver/image.h"
+#include "symbol/file_names.h"
+
+#define VIEW_MAX_SPLIT_FILES 1024 /* of all views together */
+
+struct view;
+struct view_table;
+
+struct view_table_options {
+	struct image_table *images; /* borrowed */
+	/* Asks for a file and waits for it: *ret_fd is the caller's on success. NULL: there are none. */
+	int (*fetch)(void *ctx, struct message_want_debug *want, const char *name, struct message_debug_opened *ret,
+		     int *ret_fd);
+	void *ctx;
+};
+
+int view_table_new(const struct view_table_options *options, size_t max, struct view_table **ret);
+void view_table_free(struct view_table *table);
+
+struct view_request {
+	uint32_t object;
+	const char *module;	     /* base name of the object's file */
+	struct image *image;	     /* the table takes references of its own */
+	struct image *debug;	     /* NULL: none */
+	struct image *supplementary; /* NULL: none */
+};
+
+/* The view of these files, with a reference of the caller's. *ret_is_new: it was made now. Errors of file_names_new().
+ */
+int view_get(struct view_table *table, const struct view_request *request, struct view **ret, bool *ret_is_new);
+void view_unref(struct view_table *table, struct view *view); /* NULL is allowed */
+
+const struct file_names *view_names(const struct view *view);
+/* Some file has a table of the program's own functions, beside that of what it exports. */
+bool view_has_symtab(const struct view *view);
+/* Why .gnu_debugdata gave no names; 0: it did, or there is none or no need of one. */
+int view_embedded_err(const struct view *view);
+size_t view_table_memory_bytes(const struct view_table *table);
