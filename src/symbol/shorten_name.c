@@ -132,7 +132,7 @@ static const char *group_end(enum name_language language, const char *name, cons
 					return NULL;
 				open[n++] = closing(*at);
 			} else if (strchr(")]}>", *at)) {
-				if (*at != open[n - 1])
+				if (!n || *at != open[n - 1])
 					return NULL;
 				n--;
 			}
