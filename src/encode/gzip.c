@@ -103,9 +103,11 @@ static int inflate_file(int fd, z_stream *stream, struct buf *to)
 		stream->next_in = packed;
 		stream->avail_in = (uInt)n;
 		if (state == Z_STREAM_END && inflateReset(stream) != Z_OK)
-			return -EBADMSG;
-		err = inflate_piece(stream, to, &state);
+			err = -EBADMSG;
+		if (!err)
+			err = inflate_piece(stream, to, &state);
 	}
+	stream->next_in = NULL;
 	if (!err && n < 0)
 		err = (int)n;
 	return !err && state != Z_STREAM_END ? -EBADMSG : err;

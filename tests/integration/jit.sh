@@ -149,6 +149,7 @@ code_of() # PID: where its code begins
 {
 	awk '$2 ~ /x/ && NF == 5 && $1 !~ /^ff/ { sub("-.*", "", $1); print $1; exit }' "/proc/$1/maps"
 }
+# shellcheck disable=SC2317,SC2329 # called by name
 mapping_of()
 {
 	[ -n "$(code_of "$1")" ]
@@ -238,6 +239,7 @@ fi
 
 # --- watched ---
 # What starts and compiles itself is of no interest: seconds of CPU time that a process has had, in clock ticks.
+# shellcheck disable=SC2317,SC2329 # called by name
 has_run()
 {
 	[ "$(awk -v hz="$(getconf CLK_TCK)" '{ sub(".*\\) ", ""); print int(($12 + $13) / hz) }' "/proc/$1/stat")" -ge 2 ]
@@ -255,12 +257,14 @@ record_until() # COMMAND: while it runs
 	wait "${background[-1]}" || sed 's/^/    /' "$T/err" >&2
 }
 # Processes that begin while we record, end with their map, and are gone.
+# shellcheck disable=SC2317,SC2329 # called by name
 run_brief() # FILE COMMAND...
 {
 	nice -n -10 "${@:2}" &
 	echo $! >"$T/$1"
 	wait $!
 }
+# shellcheck disable=SC2317,SC2329 # called by name
 watch_them()
 {
 	sleep "$seconds"

@@ -21,6 +21,7 @@ if "$WORKLOADS/bpf_burn" 0; then
 	# Loaded before: kallsyms does.
 	in_background "$WORKLOADS/bpf_burn" 600
 	burner=$!
+	# shellcheck disable=SC2317,SC2329 # called by name
 	is_burning() { grep -q 'bpf_prog_[0-9a-f]*_burn' /proc/kallsyms; }
 	wait_for 10 is_burning
 	record -F 499 -d 1 -p "$burner" --folded "$T/before"

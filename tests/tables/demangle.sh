@@ -49,10 +49,11 @@ plain()
 }
 
 mapfile -t cpp < <(find /usr/lib /usr/lib64 \( -name 'libstdc++.so.6' -o -name 'libLLVM-*.so.1' -o -name 'libclang-cpp.so.*' \) \
-	-size +100k 2>/dev/null -o -type l \( -name 'libstdc++.so.6' -o -name 'libLLVM-*.so.1' \) 2>/dev/null)
+	-size +100k -o -type l \( -name 'libstdc++.so.6' -o -name 'libLLVM-*.so.1' \) 2>/dev/null)
 names '^_Z' "${cpp[@]}" >"$T/cpp"
 if [ -s "$T/cpp" ]; then
 	"$TABLE_PROGRAMS/demangled" full <"$T/cpp" | plain >"$T/ours"
+	# shellcheck disable=SC2094 # read twice, not written
 	c++filt <"$T/cpp" | plain | paste "$T/cpp" - "$T/ours" | grep -vE '^[^	]*S[sabiod]' | compare live_demangle_as_cxxfilt 0
 	"$TABLE_PROGRAMS/demangled" simple <"$T/cpp" | grep -cE '^_Z|<[^.=< -]' >"$T/left"
 	if [ "$(cat "$T/left")" -eq 0 ]; then
@@ -63,6 +64,7 @@ if [ -s "$T/cpp" ]; then
 	fi
 	if filt=$(command -v llvm-cxxfilt || command -v llvm-cxxfilt-14); then
 		# Which do not agree: transaction clones, which it does not know.
+		# shellcheck disable=SC2094 # read twice, not written
 		"$filt" <"$T/cpp" | plain | paste "$T/cpp" - "$T/ours" | grep -v '^_ZGT' | compare live_demangle_as_llvm 10
 	fi
 fi
@@ -72,6 +74,7 @@ names '^_R|^_ZN.*17h' "${rust[@]}" >"$T/rust"
 if [ -s "$T/rust" ]; then
 	"$TABLE_PROGRAMS/demangled" full <"$T/rust" | plain >"$T/ours"
 	# Those too long to be shown in full are shown short.
+	# shellcheck disable=SC2094 # read twice, not written
 	c++filt -s rust <"$T/rust" | plain | paste "$T/rust" - "$T/ours" | awk 'length($0) < 4096' | compare live_demangle_as_cxxfilt_rust 0
 else
 	echo "skip live_demangle_as_cxxfilt_rust: no library of Rust's is here"
