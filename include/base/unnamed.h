@@ -18,5 +18,5 @@ enum unnamed {
 void unnamed_spell(enum unnamed why, const char *module, uint64_t offset, char *to, size_t size);
 /* "the file has no table of its own functions" */
 const char *unnamed_text(enum unnamed why);
-/* "stripped"; for those without a word of their own "". */
-const char *unnamed_word(enum unnamed why);
+/* "STRIPPED" */
+const char *unnamed_name(enum unnamed why);

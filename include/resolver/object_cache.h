@@ -87,6 +87,8 @@ struct table_writer_stats;
 int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t page, int fd, uint32_t *ret_same_as,
 		       bool *ret_awaits_debug, struct table_writer_stats *ret_stats,
 		       struct table_coverage *ret_coverage);
+/* What the object's names are made of, and what was looked for. -errno: its file was not read. */
+int object_cache_sources(const struct object_cache *cache, uint32_t id, struct message_sources *ret);
 /* The build id of the object's file; its length, 0: it has none or could not be read. */
 size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[DEBUG_ID_MAX]);
 

@@ -9,9 +9,9 @@ enum form { FORM_WORD, FORM_PLACE };
 static const struct spelling {
 	const char *word; /* NULL: the module says it */
 	enum form form;
-	const char *text;
+	const char *text, *name;
 } spellings[UNNAMED_COUNT] = {
-#define UNNAMED(name, word, form, text) [UNNAMED_##name] = {word, FORM_##form, text},
+#define UNNAMED(name, word, form, text) [UNNAMED_##name] = {word, FORM_##form, text, #name},
 #include "base/unnamed.def"
 #undef UNNAMED
 };
@@ -39,7 +39,7 @@ const char *unnamed_text(enum unnamed why)
 	return spellings[why].text;
 }
 
-const char *unnamed_word(enum unnamed why)
+const char *unnamed_name(enum unnamed why)
 {
-	return spellings[why].word ? spellings[why].word : "";
+	return spellings[why].name;
 }

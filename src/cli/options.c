@@ -135,7 +135,7 @@ static const struct option_row record_rows[] = {
 	  TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'v', "verbose", NULL, "say more; twice: everything", OPTION_COUNT,
 	  TARGET(verbose), 0, 2, NULL, GROUP_OTHER, NULL,
-	  "The report then tells in which files most stacks end early, and why." },
+	  "The report then tells in which files most stacks end early, and in which most frames have no name, and why." },
 	{ 0, "version", NULL, "print the version", OPTION_PAGE,
 	  OPTIONS_PAGE_VERSION, 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'h', "help", NULL, "print this page", OPTION_PAGE,

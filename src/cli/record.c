@@ -19,6 +19,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/unnamed_report.h"
 #include "collector/collector.h"
 #include "ipc/memfd.h"
 #include "wire/sampler.h"
@@ -218,8 +219,10 @@ static int show(const struct record_options *options, const struct collector_res
 
 	if (!options->quiet)
 		report_print(stderr, &result->summary, &result->truth, result->files, result->n_files);
-	if (!options->quiet && options->verbose)
+	if (!options->quiet && options->verbose) {
 		report_print_ends(stderr, &result->summary);
+		unnamed_report_print(stderr, &result->summary);
+	}
 	if (options->json)
 		err = report_json(stdout, &result->summary, &result->truth, result->files, result->n_files);
 	if (err)

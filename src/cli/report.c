@@ -12,25 +12,17 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/spell.h"
+#include "cli/unnamed_report.h"
+#include "cli/view.h"
 
-#define DEFAULT_WIDTH 100
-#define MIN_WIDTH 60
-#define MAX_WIDTH 400
 #define MAX_FUNCTIONS 20
 #define MAX_PROCESSES 10
 #define MAX_ENDS 20
 #define MAX_FILES 16
-
-#define COLOUR_BOLD "\x1b[1m"
-#define COLOUR_DIM "\x1b[2m"
-#define COLOUR_ALARM "\x1b[31m"
-#define COLOUR_OFF "\x1b[0m"
 
 struct end_text {
 	const char *name, *text;
@@ -258,6 +250,8 @@ int report_json(FILE *to, const struct summary *summary, const struct truth *tru
 		err = truth_walk_more(truth, add_to_json, root);
 	if (!err)
 		err = add_truncated(root, summary);
+	if (!err)
+		err = unnamed_report_json(json_child(root, "frames", strlen("frames")), summary);
 	if (!err) {
 		/* Values are rounded already; 15 digits print such a number without a tail. */
 		text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
@@ -301,86 +295,6 @@ void report_pairs(const struct truth *truth, void (*pair)(void *ctx, const char 
 
 /* --- for people --- */
 
-struct view {
-	FILE *to;
-	unsigned int width;
-	bool has_colours;
-};
-
-static void view_init(struct view *view, FILE *to)
-{
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	bool is_terminal = isatty(fileno(to));
-	struct winsize size;
-
-	*view = (struct view){.to = to, .width = DEFAULT_WIDTH};
-	if (is_terminal && !ioctl(fileno(to), TIOCGWINSZ, &size) && size.ws_col)
-		view->width = size.ws_col < MIN_WIDTH ? MIN_WIDTH : size.ws_col;
-	if (view->width > MAX_WIDTH)
-		view->width = MAX_WIDTH;
-	view->has_colours = is_terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
-}
-
-static void view_colour(const struct view *view, const char *colour)
-{
-	if (view->has_colours)
-		fputs(colour, view->to);
-}
-
-static void view_title(const struct view *view, const char *title)
-{
-	view_colour(view, COLOUR_BOLD);
-	fputs(title, view->to);
-	view_colour(view, COLOUR_OFF);
-	fputc('\n', view->to);
-}
-
-/* Characters of valid UTF-8; each is taken to be one column wide. */
-static unsigned int columns_of(const char *text)
-{
-	unsigned int columns = 0;
-
-	for (; *text; text++)
-		columns += ((uint8_t)*text & 0xc0) != 0x80;
-	return columns;
-}
-
-/* Where the nth character begins. */
-static const char *skip_columns(const char *text, unsigned int n)
-{
-	while (*text && n--)
-		for (text++; ((uint8_t)*text & 0xc0) == 0x80; text++)
-			;
-	return text;
-}
-
-/* In at most `width` columns: what is longer loses its middle, since the head names the place and the tail the
- * function. Returns the columns used. */
-static unsigned int print_name(const struct view *view, const char *name, unsigned int width)
-{
-	auto_free char *safe = spell_name(name);
-	unsigned int columns, head, tail;
-
-	if (!safe)
-		return 0;
-	columns = columns_of(safe);
-	if (columns <= width) {
-		fputs(safe, view->to);
-		return columns;
-	}
-	tail = (width - 1) / 3;
-	head = width - 1 - tail;
-	fprintf(view->to, "%.*s…%s", (int)(skip_columns(safe, head) - safe), safe, skip_columns(safe, columns - tail));
-	return width;
-}
-
-static unsigned int name_columns(const char *name)
-{
-	auto_free char *safe = spell_name(name);
-
-	return safe ? columns_of(safe) : 0;
-}
-
 static const char *seconds_text(double seconds, char to[16])
 {
 	snprintf(to, 16, "%.*f s", seconds < 0.1 ? 3 : seconds < 10 ? 2 : 1, seconds);
@@ -395,10 +309,11 @@ static void print_functions(const struct view *view, const struct summary *summa
 	const struct summary_row *rows = summary->rows;
 	unsigned int n = summary->functions < MAX_FUNCTIONS ? summary->functions : MAX_FUNCTIONS;
 	unsigned int name_width = 8, module_width = 6, left; /* of the titles */
-	char self[16], total[16], title[MAX_WIDTH + 16];
+	char self[16], total[16], title[VIEW_MAX_WIDTH + 16];
 
 	for (unsigned int i = 0; i < n; i++) {
-		unsigned int columns = name_columns(rows[i].name), module_columns = name_columns(rows[i].module);
+		unsigned int columns = view_name_columns(rows[i].name),
+			     module_columns = view_name_columns(rows[i].module);
 
 		name_width = columns > name_width ? columns : name_width;
 		module_width = module_columns > module_width ? module_columns : module_width;
@@ -413,12 +328,12 @@ static void print_functions(const struct view *view, const struct summary *summa
 
 		fprintf(view->to, "%8s  %8s   ", spell_percent((double)rows[i].self, (double)summary->samples, self),
 			spell_percent((double)rows[i].total, (double)summary->samples, total));
-		columns = print_name(view, rows[i].name, name_width);
+		columns = view_name(view, rows[i].name, name_width);
 		if (rows[i].module[0]) {
 			fprintf(view->to, "%*s", (int)(name_width - columns + 2), "");
-			view_colour(view, COLOUR_DIM);
-			print_name(view, rows[i].module, MODULE_MAX_WIDTH);
-			view_colour(view, COLOUR_OFF);
+			view_colour(view, VIEW_DIM);
+			view_name(view, rows[i].module, MODULE_MAX_WIDTH);
+			view_colour(view, VIEW_OFF);
 		}
 		fputc('\n', view->to);
 	}
@@ -434,7 +349,7 @@ static void print_processes(const struct view *view, const struct summary *summa
 	for (unsigned int i = 0; i < n; i++) {
 		fprintf(view->to, "%8s  %8" PRIu64 "   ",
 			spell_percent((double)rows[i].self, (double)summary->samples, share), rows[i].self);
-		print_name(view, rows[i].name, view->width - FUNCTION_LEFT);
+		view_name(view, rows[i].name, view->width - FUNCTION_LEFT);
 		fputc('\n', view->to);
 	}
 }
@@ -450,7 +365,7 @@ void report_print_ends(FILE *to, const struct summary *summary)
 		return;
 	view_init(&view, to);
 	for (unsigned int i = 0; i < n; i++) {
-		unsigned int columns = name_columns(summary->ends[i].module);
+		unsigned int columns = view_name_columns(summary->ends[i].module);
 
 		module_width = columns > module_width ? columns : module_width;
 	}
@@ -464,9 +379,9 @@ void report_print_ends(FILE *to, const struct summary *summary)
 
 		fprintf(to, "%8s  %8" PRIu64 "   ",
 			spell_percent((double)end->samples, (double)summary->samples, share), end->samples);
-		columns = print_name(&view, end->module, module_width);
+		columns = view_name(&view, end->module, module_width);
 		fprintf(to, "%*s", (int)(module_width - columns + 2), "");
-		print_name(&view, ends[end->end].text, view.width - FUNCTION_LEFT - module_width - 2);
+		view_name(&view, ends[end->end].text, view.width - FUNCTION_LEFT - module_width - 2);
 		fputc('\n', to);
 	}
 	fflush(to);
@@ -491,7 +406,7 @@ static void paragraph_add(struct paragraph *paragraph, const char *colour, const
 	va_start(args, format);
 	vsnprintf(piece, sizeof(piece), format, args);
 	va_end(args);
-	columns = columns_of(piece);
+	columns = view_columns(piece);
 	if (paragraph->column && paragraph->column + 1 + columns > view->width) {
 		fputs("\n  ", view->to);
 		paragraph->column = 2;
@@ -503,7 +418,7 @@ static void paragraph_add(struct paragraph *paragraph, const char *colour, const
 		view_colour(view, colour);
 	fputs(piece, view->to);
 	if (colour)
-		view_colour(view, COLOUR_OFF);
+		view_colour(view, VIEW_OFF);
 	paragraph->column += columns;
 }
 
@@ -516,7 +431,7 @@ static void add_losses(struct paragraph *paragraph, const struct truth *truth)
 	if (!lost)
 		paragraph_add(paragraph, NULL, "0 lost;");
 	else
-		paragraph_add(paragraph, COLOUR_ALARM, "%" PRIu64 " lost", lost);
+		paragraph_add(paragraph, VIEW_ALARM, "%" PRIu64 " lost", lost);
 	for (size_t i = 0; i < LOSS_COUNT; i++) {
 		if (!truth->lost[i])
 			continue;
@@ -527,7 +442,7 @@ static void add_losses(struct paragraph *paragraph, const struct truth *truth)
 	}
 	/* Each sample is delivered or counted as lost; a difference would be a fault of ours, so it is told. */
 	if (truth->taken != truth->delivered + lost)
-		paragraph_add(paragraph, COLOUR_ALARM, "%" PRId64 " NOT ACCOUNTED FOR;",
+		paragraph_add(paragraph, VIEW_ALARM, "%" PRId64 " NOT ACCOUNTED FOR;",
 			      (int64_t)(truth->taken - truth->delivered - lost));
 }
 
@@ -584,7 +499,7 @@ static void print_truth(const struct view *view, const struct truth *truth)
 	uint64_t frames = truth->frames_named + truth->frames_unnamed;
 	char text[16];
 
-	paragraph_add(&paragraph, COLOUR_BOLD, "%" PRIu64 " samples taken", truth->taken);
+	paragraph_add(&paragraph, VIEW_BOLD, "%" PRIu64 " samples taken", truth->taken);
 	paragraph_add(&paragraph, NULL, "in %.1f s,", truth->seconds);
 	paragraph_add(&paragraph, NULL, "%" PRIu64 " delivered,", truth->delivered);
 	add_losses(&paragraph, truth);

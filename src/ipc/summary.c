@@ -27,6 +27,20 @@ static bool ends_ok(const struct summary *summary)
 	return true;
 }
 
+static bool unnamed_ok(const struct summary *summary)
+{
+	if (summary->n_unnamed > SUMMARY_MAX_UNNAMED)
+		return false;
+	for (uint32_t i = 0; i < summary->n_unnamed; i++) {
+		const struct summary_unnamed *row = &summary->unnamed[i];
+
+		if (row->why >= UNNAMED_COUNT || (row->sought | row->found | row->bad) >> SOURCE_KINDS ||
+		    !memchr(row->module, 0, sizeof(row->module)) || !memchr(row->build_id, 0, sizeof(row->build_id)))
+			return false;
+	}
+	return true;
+}
+
 int summary_write(const struct summary *summary, int *ret_fd)
 {
 	return memfd_from_bytes("hostprof-summary", summary, sizeof(*summary), ret_fd);
@@ -42,7 +56,7 @@ int summary_read(int fd, struct summary *ret)
 		return err;
 	err = -EBADMSG;
 	summary = (const struct summary *)map.bytes;
-	if (map.len == sizeof(*ret) && rows_ok(summary) && ends_ok(summary)) {
+	if (map.len == sizeof(*ret) && rows_ok(summary) && ends_ok(summary) && unnamed_ok(summary)) {
 		memcpy(ret, summary, sizeof(*ret));
 		err = 0;
 	}

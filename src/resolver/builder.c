@@ -209,7 +209,7 @@ int builder_run(const struct batch *batch, struct object_cache *cache, struct ji
 	err = group_samples(&builder);
 	if (!err) {
 		count_frames(&builder);
-		err = top_table_make(batch, names, summary);
+		err = top_table_make(batch, names, cache, summary);
 	}
 	for (uint32_t i = 0; !err && i < batch->n_outputs; i++) {
 		if (batch->outputs[i].format == OUTPUT_PPROF_EACH)

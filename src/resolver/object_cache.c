@@ -431,6 +431,16 @@ uint32_t object_cache_next_unparsed(const struct object_cache *cache)
 	return cache->first_unparsed ? cache->first_unparsed->id : 0;
 }
 
+int object_cache_sources(const struct object_cache *cache, uint32_t id, struct message_sources *ret)
+{
+	const struct object *object = find_object(cache, id);
+
+	if (!object || !object->search)
+		return object && object->err ? object->err : -ENOENT;
+	debug_search_sources(object->search, ret);
+	return 0;
+}
+
 size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[DEBUG_ID_MAX])
 {
 	const struct object *object = find_object(cache, id);

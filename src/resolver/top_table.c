@@ -12,6 +12,7 @@
 #include "ipc/batch.h"
 #include "ipc/summary.h"
 #include "resolver/frame_names.h"
+#include "resolver/object_cache.h"
 
 #define MAX_ROWS (8u << 20)
 
@@ -242,7 +243,117 @@ static int count_ends(const struct batch *batch, const struct frame_names *names
 	return err;
 }
 
-int top_table_make(const struct batch *batch, const struct frame_names *names, struct summary *ret)
+/* Frames without a name of one place and cause. */
+struct unnamed_row {
+	uint64_t samples;
+	uint32_t module, object, why;
+	uint32_t last_sample;
+};
+struct unnamed_row_vec VEC(struct unnamed_row);
+
+struct unnamed_key {
+	uint32_t module, object, why;
+};
+
+static int count_unnamed_frame(struct map *map, struct unnamed_row_vec *rows, const struct frame_name *frame,
+			       uint32_t index, uint64_t count)
+{
+	const struct unnamed_key key = {frame->module, frame->object, frame->why};
+	struct unnamed_row *row;
+	uint32_t *at;
+	bool is_new;
+	int err = map_insert(map, &key, (void **)&at, &is_new);
+
+	if (err)
+		return err;
+	if (is_new) {
+		*at = (uint32_t)rows->len;
+		row = vec_push(rows);
+		if (!row)
+			return -ENOMEM;
+		*row = (struct unnamed_row){0, key.module, key.object, key.why, UINT32_MAX};
+	}
+	row = &rows->items[*at];
+	if (row->last_sample != index)
+		row->samples += count;
+	row->last_sample = index;
+	return 0;
+}
+
+static int by_samples(const void *a, const void *b)
+{
+	const struct unnamed_row *x = a, *y = b;
+
+	if (x->samples != y->samples)
+		return (x->samples < y->samples) - (x->samples > y->samples);
+	if (x->module != y->module)
+		return (x->module > y->module) - (x->module < y->module);
+	if (x->object != y->object)
+		return (x->object > y->object) - (x->object < y->object);
+	return (x->why > y->why) - (x->why < y->why);
+}
+
+static void describe_unnamed(const struct batch *batch, const struct frame_names *names, struct object_cache *cache,
+			     const struct unnamed_row *row, struct summary_unnamed *to)
+{
+	const char *module = frame_names_string(names, row->module);
+	uint32_t id = row->object == BATCH_NONE ? 0 : batch->objects[row->object].id;
+	struct message_sources sources;
+
+	to->samples = row->samples;
+	to->why = row->why;
+	text_copy(to->module, sizeof(to->module), *module ? module : "[unknown]");
+	if (!id)
+		return;
+	to->err = object_cache_sources(cache, id, &sources);
+	to->is_read = !to->err;
+	for (uint32_t i = 0; to->is_read && i < sources.n; i++) {
+		const struct message_source *source = &sources.sources[i];
+		uint32_t bit = 1u << source->kind;
+
+		to->sought |= bit;
+		to->found |= source->err ? 0 : bit;
+		to->bad |= source->err && source->err != -ENOENT ? bit : 0;
+	}
+	text_copy(to->build_id, sizeof(to->build_id), object_cache_build_id(cache, id));
+}
+
+/* A sample counts once for each place and cause that it meets. */
+static int count_unnamed(const struct batch *batch, const struct frame_names *names, struct object_cache *cache,
+			 struct summary *ret)
+{
+	struct unnamed_row_vec rows = VEC_INIT(MAX_ROWS);
+	struct map map;
+	int err = 0;
+
+	map_init(&map, sizeof(struct unnamed_key), sizeof(uint32_t), MAX_ROWS);
+	for (uint32_t i = 0; !err && i < batch->n_samples; i++) {
+		const struct batch_sample *sample = &batch->samples[i];
+		const uint32_t stacks[] = {sample->kernel_stack, sample->user_stack};
+
+		for (size_t s = 0; s < 2; s++) {
+			const struct batch_stack *stack = stacks[s] == BATCH_NONE ? NULL : &batch->stacks[stacks[s]];
+
+			for (uint32_t w = 0; stack && !err && w < stack->words; w++) {
+				const struct frame_name *frame =
+					frame_names_get(names, frame_names_find(names, stack, w));
+
+				if (!frame->is_named)
+					err = count_unnamed_frame(&map, &rows, frame, i, sample->count);
+			}
+		}
+	}
+	if (!err && rows.len)
+		qsort(rows.items, rows.len, sizeof(struct unnamed_row), by_samples);
+	for (size_t i = 0; !err && i < rows.len && ret->n_unnamed < SUMMARY_MAX_UNNAMED; i++)
+		describe_unnamed(batch, names, cache, &rows.items[i], &ret->unnamed[ret->n_unnamed++]);
+	map_release(&map);
+	vec_release(&rows);
+	return err;
+}
+
+int top_table_make(const struct batch *batch, const struct frame_names *names, struct object_cache *cache,
+		   struct summary *ret)
 {
 	int err;
 
@@ -258,5 +369,7 @@ int top_table_make(const struct batch *batch, const struct frame_names *names, s
 		err = count_programs(batch, ret);
 	if (!err)
 		err = count_ends(batch, names, ret);
+	if (!err)
+		err = count_unnamed(batch, names, cache, ret);
 	return err;
 }

@@ -331,6 +331,27 @@ static void the_summary_ranks_functions_and_programs(void **state)
 	assert_int_equal(summary.rows[summary.functions].self, 9);
 }
 
+/* The unnamed file is in the user stack of all samples but one. */
+static void the_summary_tells_where_and_why_frames_have_no_name(void **state)
+{
+	struct builder_result result;
+
+	(void)state;
+	run_batch(1, 1, 0, &seen, &summary, &result);
+	assert_true(summary.n_unnamed >= 2);
+	assert_string_equal(summary.unnamed[0].module, "task");
+	assert_int_equal(summary.unnamed[0].why, UNNAMED_MISSING);
+	assert_false(summary.unnamed[0].is_read);
+	assert_int_equal(summary.unnamed[0].err, -ENOENT);
+	for (uint32_t i = 0; i < summary.n_unnamed; i++) {
+		assert_true(summary.unnamed[i].samples <= summary.samples);
+		if (i)
+			assert_true(summary.unnamed[i].samples <= summary.unnamed[i - 1].samples);
+		if (summary.unnamed[i].why == UNNAMED_COMPAT)
+			assert_int_equal(summary.unnamed[i].samples, 6);
+	}
+}
+
 static void the_summary_tells_where_and_why_stacks_end(void **state)
 {
 	static const struct {
@@ -370,9 +391,9 @@ static void a_summary_is_checked_before_it_is_believed(void **state)
 	int fd;
 
 	(void)state;
-	for (int change = 0; change < 5; change++) {
+	for (int change = 0; change < 10; change++) {
 		memset(&good, 0, sizeof(good));
-		good.functions = good.processes = good.n_ends = 1;
+		good.functions = good.processes = good.n_ends = good.n_unnamed = 1;
 		good.ends[0].end = UNWIND_END_NOT_CODE;
 		if (change == 1)
 			good.functions = SUMMARY_MAX_ROWS + 1;
@@ -382,6 +403,16 @@ static void a_summary_is_checked_before_it_is_believed(void **state)
 			good.ends[0].end = UNWIND_END_COUNT;
 		else if (change == 4)
 			memset(good.ends[0].module, 'm', sizeof(good.ends[0].module));
+		else if (change == 5)
+			good.n_unnamed = SUMMARY_MAX_UNNAMED + 1;
+		else if (change == 6)
+			good.unnamed[0].why = UNNAMED_COUNT;
+		else if (change == 7)
+			good.unnamed[0].found = 1u << SOURCE_KINDS;
+		else if (change == 8)
+			memset(good.unnamed[0].module, 'm', sizeof(good.unnamed[0].module));
+		else if (change == 9)
+			memset(good.unnamed[0].build_id, 'b', sizeof(good.unnamed[0].build_id));
 		assert_int_equal(summary_write(&good, &fd), 0);
 		assert_int_equal(summary_read(fd, &read), change ? -EBADMSG : 0);
 		close(fd);
@@ -398,6 +429,7 @@ int main(void)
 		cmocka_unit_test(generated_code_has_the_names_of_its_process),
 		cmocka_unit_test(frames_are_counted_as_often_as_they_were_sampled),
 		cmocka_unit_test(the_summary_ranks_functions_and_programs),
+		cmocka_unit_test(the_summary_tells_where_and_why_frames_have_no_name),
 		cmocka_unit_test(the_summary_tells_where_and_why_stacks_end),
 		cmocka_unit_test(a_summary_is_checked_before_it_is_believed),
 	};

@@ -334,6 +334,7 @@ static void descriptor_is_taken_over_always(void **state)
 
 static void file_without_a_table_of_its_own_is_stripped(void **state)
 {
+	struct message_sources sources;
 	struct object_cache *cache = new_cache();
 	struct message_object object = message(1, ID_A, 0);
 	struct elf_image image;
@@ -343,11 +344,16 @@ static void file_without_a_table_of_its_own_is_stripped(void **state)
 	image_section(&image, SECTION_SYMTAB, ".comment", (Elf64_Shdr){.sh_type = SHT_PROGBITS});
 	assert_int_equal(add_and_parse(cache, &object, "/opt/prog", image_fd(&image)), 0);
 	assert_string_equal(name_of(cache, 1, CODE, 0), "[stripped prog+0x401000]");
+	assert_int_equal(object_cache_sources(cache, 1, &sources), 0);
+	for (uint32_t i = 0; i < sources.n; i++)
+		if (sources.sources[i].kind == SOURCE_SYMTAB)
+			assert_int_equal(sources.sources[i].err, -ENOENT);
 	object_cache_free(cache);
 }
 
 static void memory_that_is_no_elf_is_told_by_its_name(void **state)
 {
+	struct message_sources sources;
 	struct object_cache *cache = new_cache();
 	struct message_object object = message(1, "", 0);
 	struct elf_image image;
@@ -361,6 +367,8 @@ static void memory_that_is_no_elf_is_told_by_its_name(void **state)
 	object.flags = OBJECT_DELETED;
 	assert_int_equal(add_and_parse(cache, &object, "/memfd:code", fd), -ENOEXEC);
 	assert_string_equal(name_of(cache, 1, 0x1234, 0), "[memfd:code+0x1234]");
+	assert_int_equal(object_cache_sources(cache, 1, &sources), -ENOEXEC);
+	assert_int_equal(object_cache_sources(cache, 2, &sources), -ENOENT);
 	object_cache_free(cache);
 }
 

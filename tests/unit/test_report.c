@@ -428,7 +428,7 @@ static void json_is_the_documented_object(void **state)
 		"\"unreadable_stack\":85,\"frame_limit\":0,\"not_code\":1,\"no_registers\":0,\"compat_task\":0,"
 		"\"process_unknown\":0,\"table_unloaded\":0,\"mapping_unpublished\":0,\"unsupported_rule\":0,"
 		"\"register_unknown\":0,\"bad_stack_pointer\":0,\"copy_too_short\":0}},"
-		"\"frames\":{\"named\":97300,\"unnamed\":2700},"
+		"\"frames\":{\"named\":97300,\"unnamed\":2700,\"unnamed_by_module\":[]},"
 		"\"hz\":{\"wanted\":99.0,\"achieved\":98.9},\"first_sample_ms\":180.0,"
 		"\"cost\":{\"cpu_seconds\":0.6,\"bpf_seconds\":0.004,\"peak_rss_bytes\":12345678,"
 		"\"bpf_map_bytes\":1900000},"
@@ -640,6 +640,7 @@ static void readme_explains_each_json_key(void **state)
 	(void)state;
 	report_pairs(&truth, key_is_in_readme, text);
 	key_is_in_readme(text, "files", "");
+	key_is_in_readme(text, "frames.unnamed_by_module", "");
 	key_is_in_readme(text, "unwind.truncated_by_object", "");
 	key_is_in_readme(text, "unwind.truncated_by_process", "");
 	free(text);

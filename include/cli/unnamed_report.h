@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where most samples have frames without a name, what there was to name them by, and what would help. */
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "ipc/summary.h"
+
+/* For `record -v`. Nothing where all frames are named. */
+void unnamed_report_print(FILE *to, const struct summary *summary);
+/* Adds "unnamed_by_module" to the object, which may be NULL: -ENOMEM. `summary` may be NULL: an empty array. */
+int unnamed_report_json(json_t *frames, const struct summary *summary);
