@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Three views of one truth. The JSON object and the pairs for profile comments come from a single walk over the fields,
- * each with a dotted path ("lost.orphan"): the two cannot differ in name, order or value. The view for people is prose
- * and has its own order: what matters first. */
+ * each with a dotted path ("lost.orphan"): the two cannot differ in name, order or value. The view for people is
+ * prose and has its own order: what matters first. */
 #include "cli/report.h"
 
 #include <ctype.h>
@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "cli/spell.h"
 #include "cli/unnamed_report.h"
-#include "cli/view.h"
+#include "cli/terminal.h"
 
 #define MAX_FUNCTIONS 20
 #define MAX_PROCESSES 10
@@ -304,53 +304,54 @@ static const char *seconds_text(double seconds, char to[16])
 #define MODULE_MAX_WIDTH 24
 #define FUNCTION_LEFT 21 /* columns before the name */
 
-static void print_functions(const struct view *view, const struct summary *summary)
+static void print_functions(const struct terminal *terminal, const struct summary *summary)
 {
 	const struct summary_row *rows = summary->rows;
 	unsigned int n = summary->functions < MAX_FUNCTIONS ? summary->functions : MAX_FUNCTIONS;
 	unsigned int name_width = 8, module_width = 6, left; /* of the titles */
-	char self[16], total[16], title[VIEW_MAX_WIDTH + 16];
+	char self[16], total[16], title[TERMINAL_MAX_WIDTH + 16];
 
 	for (unsigned int i = 0; i < n; i++) {
-		unsigned int columns = view_name_columns(rows[i].name),
-			     module_columns = view_name_columns(rows[i].module);
+		unsigned int columns = terminal_name_columns(rows[i].name),
+			     module_columns = terminal_name_columns(rows[i].module);
 
 		name_width = columns > name_width ? columns : name_width;
 		module_width = module_columns > module_width ? module_columns : module_width;
 	}
 	module_width = module_width > MODULE_MAX_WIDTH ? MODULE_MAX_WIDTH : module_width;
-	left = view->width - FUNCTION_LEFT - 2 - module_width;
+	left = terminal->width - FUNCTION_LEFT - 2 - module_width;
 	name_width = name_width > left ? left : name_width;
 	snprintf(title, sizeof(title), "%8s  %8s   %-*s  %s", "self", "total", (int)name_width, "function", "module");
-	view_title(view, title);
+	terminal_title(terminal, title);
 	for (unsigned int i = 0; i < n; i++) {
 		unsigned int columns;
 
-		fprintf(view->to, "%8s  %8s   ", spell_percent((double)rows[i].self, (double)summary->samples, self),
+		fprintf(terminal->to, "%8s  %8s   ",
+			spell_percent((double)rows[i].self, (double)summary->samples, self),
 			spell_percent((double)rows[i].total, (double)summary->samples, total));
-		columns = view_name(view, rows[i].name, name_width);
+		columns = terminal_name(terminal, rows[i].name, name_width);
 		if (rows[i].module[0]) {
-			fprintf(view->to, "%*s", (int)(name_width - columns + 2), "");
-			view_colour(view, VIEW_DIM);
-			view_name(view, rows[i].module, MODULE_MAX_WIDTH);
-			view_colour(view, VIEW_OFF);
+			fprintf(terminal->to, "%*s", (int)(name_width - columns + 2), "");
+			terminal_colour(terminal, TERMINAL_DIM);
+			terminal_name(terminal, rows[i].module, MODULE_MAX_WIDTH);
+			terminal_colour(terminal, TERMINAL_OFF);
 		}
-		fputc('\n', view->to);
+		fputc('\n', terminal->to);
 	}
 }
 
-static void print_processes(const struct view *view, const struct summary *summary)
+static void print_processes(const struct terminal *terminal, const struct summary *summary)
 {
 	const struct summary_row *rows = summary->rows + summary->functions;
 	unsigned int n = summary->processes < MAX_PROCESSES ? summary->processes : MAX_PROCESSES;
 	char share[16];
 
-	view_title(view, "   share   samples   process");
+	terminal_title(terminal, "   share   samples   process");
 	for (unsigned int i = 0; i < n; i++) {
-		fprintf(view->to, "%8s  %8" PRIu64 "   ",
+		fprintf(terminal->to, "%8s  %8" PRIu64 "   ",
 			spell_percent((double)rows[i].self, (double)summary->samples, share), rows[i].self);
-		view_name(view, rows[i].name, view->width - FUNCTION_LEFT);
-		fputc('\n', view->to);
+		terminal_name(terminal, rows[i].name, terminal->width - FUNCTION_LEFT);
+		fputc('\n', terminal->to);
 	}
 }
 
@@ -358,30 +359,30 @@ void report_print_ends(FILE *to, const struct summary *summary)
 {
 	static const char heading[] = "stacks end early in";
 	unsigned int n = summary->n_ends < MAX_ENDS ? summary->n_ends : MAX_ENDS, module_width = sizeof(heading) - 1;
-	struct view view;
+	struct terminal terminal;
 	char title[128], share[16];
 
 	if (!n)
 		return;
-	view_init(&view, to);
+	terminal_init(&terminal, to);
 	for (unsigned int i = 0; i < n; i++) {
-		unsigned int columns = view_name_columns(summary->ends[i].module);
+		unsigned int columns = terminal_name_columns(summary->ends[i].module);
 
 		module_width = columns > module_width ? columns : module_width;
 	}
 	module_width = module_width > MODULE_MAX_WIDTH ? MODULE_MAX_WIDTH : module_width;
 	fputc('\n', to);
 	snprintf(title, sizeof(title), "   share   samples   %-*s  because", (int)module_width, heading);
-	view_title(&view, title);
+	terminal_title(&terminal, title);
 	for (unsigned int i = 0; i < n; i++) {
 		const struct summary_end *end = &summary->ends[i];
 		unsigned int columns;
 
 		fprintf(to, "%8s  %8" PRIu64 "   ",
 			spell_percent((double)end->samples, (double)summary->samples, share), end->samples);
-		columns = view_name(&view, end->module, module_width);
+		columns = terminal_name(&terminal, end->module, module_width);
 		fprintf(to, "%*s", (int)(module_width - columns + 2), "");
-		view_name(&view, ends[end->end].text, view.width - FUNCTION_LEFT - module_width - 2);
+		terminal_name(&terminal, ends[end->end].text, terminal.width - FUNCTION_LEFT - module_width - 2);
 		fputc('\n', to);
 	}
 	fflush(to);
@@ -389,7 +390,7 @@ void report_print_ends(FILE *to, const struct summary *summary)
 
 /* Words that are wrapped at the width; a piece is not broken. */
 struct paragraph {
-	const struct view *view;
+	const struct terminal *terminal;
 	unsigned int column;
 };
 
@@ -398,7 +399,7 @@ static void paragraph_add(struct paragraph *paragraph, const char *colour, const
 
 static void paragraph_add(struct paragraph *paragraph, const char *colour, const char *format, ...)
 {
-	const struct view *view = paragraph->view;
+	const struct terminal *terminal = paragraph->terminal;
 	char piece[128];
 	unsigned int columns;
 	va_list args;
@@ -406,19 +407,19 @@ static void paragraph_add(struct paragraph *paragraph, const char *colour, const
 	va_start(args, format);
 	vsnprintf(piece, sizeof(piece), format, args);
 	va_end(args);
-	columns = view_columns(piece);
-	if (paragraph->column && paragraph->column + 1 + columns > view->width) {
-		fputs("\n  ", view->to);
+	columns = terminal_columns(piece);
+	if (paragraph->column && paragraph->column + 1 + columns > terminal->width) {
+		fputs("\n  ", terminal->to);
 		paragraph->column = 2;
 	} else if (paragraph->column) {
-		fputc(' ', view->to);
+		fputc(' ', terminal->to);
 		paragraph->column++;
 	}
 	if (colour)
-		view_colour(view, colour);
-	fputs(piece, view->to);
+		terminal_colour(terminal, colour);
+	fputs(piece, terminal->to);
 	if (colour)
-		view_colour(view, VIEW_OFF);
+		terminal_colour(terminal, TERMINAL_OFF);
 	paragraph->column += columns;
 }
 
@@ -431,7 +432,7 @@ static void add_losses(struct paragraph *paragraph, const struct truth *truth)
 	if (!lost)
 		paragraph_add(paragraph, NULL, "0 lost;");
 	else
-		paragraph_add(paragraph, VIEW_ALARM, "%" PRIu64 " lost", lost);
+		paragraph_add(paragraph, TERMINAL_ALARM, "%" PRIu64 " lost", lost);
 	for (size_t i = 0; i < LOSS_COUNT; i++) {
 		if (!truth->lost[i])
 			continue;
@@ -442,7 +443,7 @@ static void add_losses(struct paragraph *paragraph, const struct truth *truth)
 	}
 	/* Each sample is delivered or counted as lost; a difference would be a fault of ours, so it is told. */
 	if (truth->taken != truth->delivered + lost)
-		paragraph_add(paragraph, VIEW_ALARM, "%" PRId64 " NOT ACCOUNTED FOR;",
+		paragraph_add(paragraph, TERMINAL_ALARM, "%" PRId64 " NOT ACCOUNTED FOR;",
 			      (int64_t)(truth->taken - truth->delivered - lost));
 }
 
@@ -493,13 +494,13 @@ static void add_cost(struct paragraph *paragraph, const struct truth *truth)
 		      spell_bytes(truth->bpf_map_bytes, maps));
 }
 
-static void print_truth(const struct view *view, const struct truth *truth)
+static void print_truth(const struct terminal *terminal, const struct truth *truth)
 {
-	struct paragraph paragraph = {view, 0};
+	struct paragraph paragraph = {terminal, 0};
 	uint64_t frames = truth->frames_named + truth->frames_unnamed;
 	char text[16];
 
-	paragraph_add(&paragraph, VIEW_BOLD, "%" PRIu64 " samples taken", truth->taken);
+	paragraph_add(&paragraph, TERMINAL_BOLD, "%" PRIu64 " samples taken", truth->taken);
 	paragraph_add(&paragraph, NULL, "in %.1f s,", truth->seconds);
 	paragraph_add(&paragraph, NULL, "%" PRIu64 " delivered,", truth->delivered);
 	add_losses(&paragraph, truth);
@@ -518,7 +519,7 @@ static void print_truth(const struct view *view, const struct truth *truth)
 		paragraph_add(&paragraph, NULL, "first sample after %.0f ms", truth->first_sample_ms);
 	else
 		paragraph_add(&paragraph, NULL, "no sample came");
-	fputc('\n', view->to);
+	fputc('\n', terminal->to);
 }
 
 static bool ends_with(const char *path, const char *suffix)
@@ -546,12 +547,12 @@ static bool is_main_file(const char *path)
 	return !strcmp(base_name(path), "all.pb.gz") || !is_pprof(path);
 }
 
-static void print_file(const struct view *view, const struct report_file *file)
+static void print_file(const struct terminal *terminal, const struct report_file *file)
 {
 	auto_free char *path = spell_name(file->path);
 	char size[16];
 
-	fprintf(view->to, "%10s  %s\n", spell_bytes(file->bytes, size), path ? path : "");
+	fprintf(terminal->to, "%10s  %s\n", spell_bytes(file->bytes, size), path ? path : "");
 }
 
 /* The argument as a shell reads it back. */
@@ -569,7 +570,7 @@ static void print_shell_word(FILE *to, const char *word)
 	fputc('\'', to);
 }
 
-static void print_files(const struct view *view, const struct report_file *files, size_t n_files)
+static void print_files(const struct terminal *terminal, const struct report_file *files, size_t n_files)
 {
 	const char *profile = NULL;
 	uint64_t more_bytes = 0;
@@ -578,13 +579,13 @@ static void print_files(const struct view *view, const struct report_file *files
 
 	if (!n_files)
 		return;
-	view_title(view, "Written:");
+	terminal_title(terminal, "Written:");
 	for (int is_second = 0; is_second < 2; is_second++) {
 		for (size_t i = 0; i < n_files; i++) {
 			if (is_main_file(files[i].path) == is_second)
 				continue;
 			if (told < MAX_FILES) {
-				print_file(view, &files[i]);
+				print_file(terminal, &files[i]);
 				told++;
 			} else {
 				more_bytes += files[i].bytes;
@@ -592,34 +593,34 @@ static void print_files(const struct view *view, const struct report_file *files
 		}
 	}
 	if (told < n_files)
-		fprintf(view->to, "%10s  in %zu more\n", spell_bytes(more_bytes, size), n_files - told);
+		fprintf(terminal->to, "%10s  in %zu more\n", spell_bytes(more_bytes, size), n_files - told);
 	for (size_t i = 0; i < n_files; i++)
 		if (is_pprof(files[i].path) && (!profile || !strcmp(base_name(files[i].path), "all.pb.gz")))
 			profile = files[i].path;
 	if (profile) {
 		auto_free char *path = spell_name(profile);
 
-		fputs("go tool pprof -http=: ", view->to);
-		print_shell_word(view->to, path ? path : "");
-		fputc('\n', view->to);
+		fputs("go tool pprof -http=: ", terminal->to);
+		print_shell_word(terminal->to, path ? path : "");
+		fputc('\n', terminal->to);
 	}
 }
 
 void report_print(FILE *to, const struct summary *summary, const struct truth *truth, const struct report_file *files,
 		  size_t n_files)
 {
-	struct view view;
+	struct terminal terminal;
 
-	view_init(&view, to);
+	terminal_init(&terminal, to);
 	if (summary && summary->functions) {
-		print_functions(&view, summary);
+		print_functions(&terminal, summary);
 		fputc('\n', to);
 	}
 	if (summary && summary->processes) {
-		print_processes(&view, summary);
+		print_processes(&terminal, summary);
 		fputc('\n', to);
 	}
-	print_truth(&view, truth);
-	print_files(&view, files, n_files);
+	print_truth(&terminal, truth);
+	print_files(&terminal, files, n_files);
 	fflush(to);
 }

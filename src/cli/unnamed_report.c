@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/unnamed.h"
 #include "cli/spell.h"
-#include "cli/view.h"
+#include "cli/terminal.h"
 
 #define MAX_SHOWN 12
 #define MODULE_MAX_WIDTH 24
@@ -140,16 +140,16 @@ static void describe_debug_files(struct buf *buf, const struct summary_unnamed *
 	}
 }
 
-static void print_detail(const struct view *view, const char *text)
+static void print_detail(const struct terminal *terminal, const char *text)
 {
-	fputs(INDENT, view->to);
-	view_colour(view, VIEW_DIM);
-	view_name(view, text, view->width - LEFT);
-	view_colour(view, VIEW_OFF);
-	fputc('\n', view->to);
+	fputs(INDENT, terminal->to);
+	terminal_colour(terminal, TERMINAL_DIM);
+	terminal_name(terminal, text, terminal->width - LEFT);
+	terminal_colour(terminal, TERMINAL_OFF);
+	fputc('\n', terminal->to);
 }
 
-static void print_sources(const struct view *view, const struct summary_unnamed *row,
+static void print_sources(const struct terminal *terminal, const struct summary_unnamed *row,
 			  void (*describe)(struct buf *buf, const struct summary_unnamed *row))
 {
 	struct buf buf;
@@ -157,46 +157,47 @@ static void print_sources(const struct view *view, const struct summary_unnamed 
 	buf_init(&buf, MAX_TEXT);
 	describe(&buf, row);
 	if (buf.len && buf_cstr(&buf))
-		print_detail(view, buf_cstr(&buf));
+		print_detail(terminal, buf_cstr(&buf));
 	buf_release(&buf);
 }
 
-static void print_row(const struct view *view, const struct summary *summary, const struct summary_unnamed *row)
+static void print_row(const struct terminal *terminal, const struct summary *summary, const struct summary_unnamed *row)
 {
 	const char *help = advice_for(row);
 	char share[16], text[MAX_TEXT];
 	unsigned int columns;
 
-	fprintf(view->to, "%8s  %8" PRIu64 "   ", spell_percent((double)row->samples, (double)summary->samples, share),
-		row->samples);
-	columns = view_name(view, row->module, MODULE_MAX_WIDTH);
-	fputs(": ", view->to);
-	view_name(view, unnamed_text(row->why), view->width - LEFT - columns - 2);
-	fputc('\n', view->to);
+	fprintf(terminal->to, "%8s  %8" PRIu64 "   ",
+		spell_percent((double)row->samples, (double)summary->samples, share), row->samples);
+	columns = terminal_name(terminal, row->module, MODULE_MAX_WIDTH);
+	fputs(": ", terminal->to);
+	terminal_name(terminal, unnamed_text(row->why), terminal->width - LEFT - columns - 2);
+	fputc('\n', terminal->to);
 	if (row->build_id[0]) {
 		snprintf(text, sizeof(text), "build id %s", row->build_id);
-		print_detail(view, text);
+		print_detail(terminal, text);
 	}
-	print_sources(view, row, describe_file);
-	print_sources(view, row, describe_debug_files);
+	print_sources(terminal, row, describe_file);
+	print_sources(terminal, row, describe_debug_files);
 	if (row->why == UNNAMED_UNREADABLE)
-		print_detail(view, err_name(row->err));
+		print_detail(terminal, err_name(row->err));
 	if (help)
-		print_detail(view, help);
+		print_detail(terminal, help);
 }
 
 void unnamed_report_print(FILE *to, const struct summary *summary)
 {
 	unsigned int n = summary->n_unnamed < MAX_SHOWN ? summary->n_unnamed : MAX_SHOWN;
-	struct view view;
+	struct terminal terminal;
 
 	if (!n)
 		return;
-	view_init(&view, to);
+	terminal_init(&terminal, to);
 	fputc('\n', to);
-	view_title(&view, "   share   samples   with frames that have no name: why, what there is, what would help");
+	terminal_title(&terminal,
+		       "   share   samples   with frames that have no name: why, what there is, what would help");
 	for (unsigned int i = 0; i < n; i++)
-		print_row(&view, summary, &summary->unnamed[i]);
+		print_row(&terminal, summary, &summary->unnamed[i]);
 	fflush(to);
 }
 

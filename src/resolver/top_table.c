@@ -39,17 +39,29 @@ static bool is_truncated(const struct batch *batch, const struct batch_sample *s
 	return sample->user_stack != BATCH_NONE && !end_is_complete[batch->stacks[sample->user_stack].end];
 }
 
+/* The number of the row with this key; *ret_is_new: it is `next`, the number of a row to be pushed. */
+static int row_number(struct map *map, const void *key, size_t next, uint32_t *ret, bool *ret_is_new)
+{
+	uint32_t *number;
+	int err = map_insert(map, key, (void **)&number, ret_is_new);
+
+	if (err)
+		return err;
+	if (*ret_is_new)
+		*number = (uint32_t)next;
+	*ret = *number;
+	return 0;
+}
+
 static int row_find(struct map *map, struct row_vec *rows, const struct row_key *key, uint32_t *ret)
 {
-	uint32_t *index;
 	struct row *row;
 	bool is_new;
-	int err = map_insert(map, key, (void **)&index, &is_new);
+	int err = row_number(map, key, rows->len, ret, &is_new);
 
 	if (err)
 		return err;
 	if (is_new) {
-		*index = (uint32_t)rows->len;
 		row = vec_push(rows);
 		if (!row)
 			return -ENOMEM;
@@ -57,7 +69,6 @@ static int row_find(struct map *map, struct row_vec *rows, const struct row_key 
 		row->module = key->module;
 		row->last_sample = UINT32_MAX;
 	}
-	*ret = *index;
 	return 0;
 }
 
@@ -260,20 +271,19 @@ static int count_unnamed_frame(struct map *map, struct unnamed_row_vec *rows, co
 {
 	const struct unnamed_key key = {frame->module, frame->object, frame->why};
 	struct unnamed_row *row;
-	uint32_t *at;
+	uint32_t number;
 	bool is_new;
-	int err = map_insert(map, &key, (void **)&at, &is_new);
+	int err = row_number(map, &key, rows->len, &number, &is_new);
 
 	if (err)
 		return err;
 	if (is_new) {
-		*at = (uint32_t)rows->len;
 		row = vec_push(rows);
 		if (!row)
 			return -ENOMEM;
 		*row = (struct unnamed_row){0, key.module, key.object, key.why, UINT32_MAX};
 	}
-	row = &rows->items[*at];
+	row = &rows->items[number];
 	if (row->last_sample != index)
 		row->samples += count;
 	row->last_sample = index;

@@ -283,7 +283,7 @@ int view_get(struct view_table *table, const struct view_request *request, struc
 {
 	bool is_split = table->options.fetch && (may_be_split(request->image) || may_be_split(request->debug));
 	uint32_t owner = is_split ? request->object : 0;
-	struct view **slot;
+	struct view *made, **slot;
 	int err;
 
 	vec_for_each (&table->views, known) {
@@ -297,15 +297,16 @@ int view_get(struct view_table *table, const struct view_request *request, struc
 		*ret_is_new = false;
 		return 0;
 	}
-	slot = vec_push(&table->views);
-	if (!slot)
-		return -ENOMEM;
-	err = view_new(table, request, owner, slot);
-	if (err) {
-		table->views.len--;
+	/* Files may be waited for meanwhile, and other views made: the table gets only what is whole. */
+	err = view_new(table, request, owner, &made);
+	if (err)
 		return err;
+	slot = vec_push(&table->views);
+	if (!slot) {
+		view_free(made);
+		return -ENOMEM;
 	}
-	*ret = *slot;
+	*ret = *slot = made;
 	*ret_is_new = true;
 	return 0;
 }

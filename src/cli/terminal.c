@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/view.h"
+#include "cli/terminal.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,36 +13,36 @@
 #define DEFAULT_WIDTH 100
 #define MIN_WIDTH 60
 
-void view_init(struct view *view, FILE *to)
+void terminal_init(struct terminal *terminal, FILE *to)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 	bool is_terminal = isatty(fileno(to));
 	struct winsize size;
 
-	*view = (struct view){.to = to, .width = DEFAULT_WIDTH};
+	*terminal = (struct terminal){.to = to, .width = DEFAULT_WIDTH};
 	if (is_terminal && !ioctl(fileno(to), TIOCGWINSZ, &size) && size.ws_col)
-		view->width = size.ws_col < MIN_WIDTH ? MIN_WIDTH : size.ws_col;
-	if (view->width > VIEW_MAX_WIDTH)
-		view->width = VIEW_MAX_WIDTH;
-	view->has_colours = is_terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
+		terminal->width = size.ws_col < MIN_WIDTH ? MIN_WIDTH : size.ws_col;
+	if (terminal->width > TERMINAL_MAX_WIDTH)
+		terminal->width = TERMINAL_MAX_WIDTH;
+	terminal->has_colours = is_terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
 }
 
-void view_colour(const struct view *view, const char *colour)
+void terminal_colour(const struct terminal *terminal, const char *colour)
 {
-	if (view->has_colours)
-		fputs(colour, view->to);
+	if (terminal->has_colours)
+		fputs(colour, terminal->to);
 }
 
-void view_title(const struct view *view, const char *title)
+void terminal_title(const struct terminal *terminal, const char *title)
 {
-	view_colour(view, VIEW_BOLD);
-	fputs(title, view->to);
-	view_colour(view, VIEW_OFF);
-	fputc('\n', view->to);
+	terminal_colour(terminal, TERMINAL_BOLD);
+	fputs(title, terminal->to);
+	terminal_colour(terminal, TERMINAL_OFF);
+	fputc('\n', terminal->to);
 }
 
 /* Characters of valid UTF-8; each is taken to be one column wide. */
-unsigned int view_columns(const char *text)
+unsigned int terminal_columns(const char *text)
 {
 	unsigned int columns = 0;
 
@@ -62,27 +62,28 @@ static const char *skip_columns(const char *text, unsigned int n)
 
 /* In at most `width` columns: what is longer loses its middle, since the head names the place and the tail the
  * function. Returns the columns used. */
-unsigned int view_name(const struct view *view, const char *name, unsigned int width)
+unsigned int terminal_name(const struct terminal *terminal, const char *name, unsigned int width)
 {
 	auto_free char *safe = spell_name(name);
 	unsigned int columns, head, tail;
 
 	if (!safe)
 		return 0;
-	columns = view_columns(safe);
+	columns = terminal_columns(safe);
 	if (columns <= width) {
-		fputs(safe, view->to);
+		fputs(safe, terminal->to);
 		return columns;
 	}
 	tail = (width - 1) / 3;
 	head = width - 1 - tail;
-	fprintf(view->to, "%.*s…%s", (int)(skip_columns(safe, head) - safe), safe, skip_columns(safe, columns - tail));
+	fprintf(terminal->to, "%.*s…%s", (int)(skip_columns(safe, head) - safe), safe,
+		skip_columns(safe, columns - tail));
 	return width;
 }
 
-unsigned int view_name_columns(const char *name)
+unsigned int terminal_name_columns(const char *name)
 {
 	auto_free char *safe = spell_name(name);
 
-	return safe ? view_columns(safe) : 0;
+	return safe ? terminal_columns(safe) : 0;
 }
