@@ -139,6 +139,14 @@ struct {
 	__type(value, struct unwind_process);
 } unwind_processes SEC(".maps");
 
+/* What children have of their parents; direct-mapped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, UNWIND_INHERITED_SLOTS);
+	__type(key, __u32);
+	__type(value, struct unwind_inherited);
+} unwind_inherited SEC(".maps");
+
 /* Stacks that cannot be walked yet go out as they are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -169,6 +177,11 @@ SHIM struct unwind_object *shim_unwind_object(__u32 slot)
 SHIM const struct unwind_process *shim_unwind_process(__u32 index)
 {
 	return bpf_map_lookup_elem(&unwind_processes, &index);
+}
+
+SHIM struct unwind_inherited *shim_unwind_inherited(__u32 index)
+{
+	return bpf_map_lookup_elem(&unwind_inherited, &index);
 }
 
 SHIM __u32 shim_unwind_epoch(void)
@@ -484,6 +497,24 @@ int sample(struct sample_context *context)
 		stats->timed_runs++;
 		stats->timed_ns += bpf_ktime_get_ns() - began_ns;
 	}
+	return 0;
+}
+
+static __always_inline __u64 image_of(const struct task_struct *task)
+{
+	return hash_image(BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, group_leader, start_boottime),
+			  BPF_CORE_READ(task, self_exec_id));
+}
+
+/* A child is sampled before user space can know of it: by then it has its parent's mappings. It does not run yet. */
+SEC("raw_tp/sched_process_fork")
+int inherit_mappings(struct bpf_raw_tracepoint_args *context)
+{
+	const struct task_struct *parent = (const void *)context->args[0], *child = (const void *)context->args[1];
+
+	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+		return 0; /* a thread */
+	mappings_inherit(image_of(parent), image_of(child));
 	return 0;
 }
 

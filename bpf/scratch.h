@@ -50,6 +50,7 @@ struct walk {
 	__u32 n_mappings;	 /* 0: none are known */
 	__u32 is_partial;	 /* the process has more mappings than were published */
 	__u32 may_be_news;	 /* an address in none of them may be in one that was mapped just now */
+	__u32 is_inherited;	 /* they are the parent's, as they were when the process was forked */
 	__u32 is_in_exec;	 /* the sample was taken in execve */
 	__u32 flags;		 /* WALK_* */
 	__u32 n;		 /* frames so far */

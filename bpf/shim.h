@@ -54,5 +54,7 @@ SHIM __u8 *shim_segment(__u32 index);
 SHIM const struct unwind_rule *shim_unwind_rule(__u32 index);
 SHIM struct unwind_object *shim_unwind_object(__u32 slot);
 SHIM const struct unwind_process *shim_unwind_process(__u32 index);
+/* The index is below UNWIND_INHERITED_SLOTS; NULL: nobody inherits here. */
+SHIM struct unwind_inherited *shim_unwind_inherited(__u32 index);
 /* What a use of an object is stamped with. */
 SHIM __u32 shim_unwind_epoch(void);

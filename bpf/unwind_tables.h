@@ -21,10 +21,9 @@ static __always_inline __u64 is_below(__u64 a, __u64 b)
 /* Something at a place of the segments, or NULL. `type` is at most UNWIND_SEGMENT_SLACK large. */
 #define unwind_at(segment, offset, type) ((const type *)((segment) + bounded((offset), UNWIND_SEGMENT_BYTES)))
 
-/* The process' mappings become the walk's. */
-static __always_inline void walk_find_process(struct walk *walk, __u64 key)
+/* The mappings that are published under the key, and where; NULL: none. */
+static __always_inline const struct unwind_mappings *mappings_find(__u64 key, __u32 *ret_place)
 {
-	walk->n_mappings = 0;
 	for (__u32 i = 0; i < 2 * UNWIND_BUCKET; i++) {
 		__u32 index = unwind_bucket(key, i / UNWIND_BUCKET) * UNWIND_BUCKET + i % UNWIND_BUCKET;
 		const struct unwind_process *slot = shim_unwind_process(index);
@@ -41,12 +40,67 @@ static __always_inline void walk_find_process(struct walk *walk, __u64 key)
 		mappings = unwind_at(segment, unwind_place_offset(place), struct unwind_mappings);
 		if (mappings->key != key)
 			continue;
-		walk->mappings = place + (sizeof(*mappings) >> UNWIND_UNIT_SHIFT);
-		walk->n_mappings = mappings->n;
-		walk->is_partial = mappings->is_partial;
-		walk->may_be_news = mappings->misses < MAX_MAPPING_MISSES;
-		return;
+		*ret_place = place;
+		return mappings;
 	}
+	return NULL;
+}
+
+/* Those that a child has from its parent; NULL: none, or not any more. */
+static __always_inline const struct unwind_mappings *mappings_find_inherited(__u64 key, __u32 *ret_place)
+{
+	const struct unwind_inherited *slot = shim_unwind_inherited(key & (UNWIND_INHERITED_SLOTS - 1));
+	const struct unwind_mappings *mappings;
+	const __u8 *segment;
+	__u64 word;
+
+	if (!slot || slot->key != key)
+		return NULL;
+	word = *(volatile const __u64 *)&slot->word ^ key;
+	*ret_place = word;
+	segment = *ret_place ? shim_segment(unwind_place_segment(*ret_place)) : NULL;
+	if (!segment || !(word >> 32))
+		return NULL;
+	mappings = unwind_at(segment, unwind_place_offset(*ret_place), struct unwind_mappings);
+	return *(volatile const __u32 *)&mappings->serial == word >> 32 ? mappings : NULL;
+}
+
+/* The process' mappings become the walk's. */
+static __always_inline void walk_find_process(struct walk *walk, __u64 key)
+{
+	const struct unwind_mappings *mappings;
+	__u32 place;
+
+	walk->n_mappings = 0;
+	mappings = mappings_find(key, &place);
+	walk->is_inherited = !mappings;
+	if (!mappings)
+		mappings = mappings_find_inherited(key, &place);
+	if (!mappings)
+		return;
+	walk->mappings = place + (sizeof(*mappings) >> UNWIND_UNIT_SHIFT);
+	walk->n_mappings = mappings->n;
+	walk->is_partial = mappings->is_partial;
+	walk->may_be_news = mappings->misses < MAX_MAPPING_MISSES;
+}
+
+/* A process was forked: the child has what the parent has. */
+static __always_inline void mappings_inherit(__u64 parent, __u64 child)
+{
+	struct unwind_inherited *slot = shim_unwind_inherited(child & (UNWIND_INHERITED_SLOTS - 1));
+	const struct unwind_mappings *mappings;
+	__u32 place, serial;
+
+	mappings = mappings_find(parent, &place);
+	if (!mappings)
+		mappings = mappings_find_inherited(parent, &place);
+	if (!mappings || !slot)
+		return;
+	serial = mappings->serial;
+	if (!serial)
+		return;
+	*(volatile __u64 *)&slot->key = child;
+	*(volatile __u64 *)&slot->word = unwind_inherited_word(child, place, serial);
 }
 
 /* The last of n mappings that starts at or below the address, among 1 << steps. */
@@ -110,6 +164,8 @@ static __always_inline __u32 walk_miss_mapping(const struct walk *walk, __u8 *se
 
 	if (walk->is_partial)
 		return UNWIND_END_MAPPING_UNPUBLISHED;
+	if (walk->is_inherited) /* the child's own are published soon; its misses are not the parent's */
+		return UNWIND_END_PROCESS_UNKNOWN;
 	if (!walk->may_be_news)
 		return UNWIND_END_NOT_CODE;
 	mappings = (struct unwind_mappings *)(segment + bounded(unwind_place_offset(walk->mappings) - sizeof(*mappings),

@@ -21,7 +21,7 @@ static __always_inline void walk_begin(struct scratch *scratch, __u64 ip, int is
 	walk->map_start = walk->map_bytes = walk->map_bias = 0;
 	walk->object = UNWIND_NO_OBJECT;
 	walk->page_words = walk->first_page = walk->pages = 0;
-	walk->mappings = walk->n_mappings = walk->is_partial = walk->may_be_news = 0;
+	walk->mappings = walk->n_mappings = walk->is_partial = walk->may_be_news = walk->is_inherited = 0;
 	walk->flags = WALK_LINK | WALK_REGISTERS_KNOWN | (is_exact ? WALK_EXACT : 0);
 	walk->is_in_exec = 0;
 	walk->n = 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Unwind tables as the walk in the kernel reads them, and the same walk on the host. User space writes them into memory
- * that both map; only user space writes, but for the stamps of struct unwind_object.
+ * that both map; only user space writes, but for the stamps of struct unwind_object and what children inherit.
  *
  *   process key ──► slot ──► mappings, sorted by address      ip - bias = offset in the file
  *                              │
@@ -245,7 +245,8 @@ struct unwind_mappings {
 	__u32 n;
 	__u32 is_partial; /* the process has more than were published */
 	__u32 misses;	  /* addresses in none of them; counted by the walk, without care for races */
-	__u32 pad[3];
+	__u32 serial;	  /* another one each time that mappings are published; 0: taken back */
+	__u32 pad[2];
 };
 
 /* A process' slot: two buckets of UNWIND_BUCKET slots each may hold a key (its low half and its high half choose). */
@@ -254,6 +255,23 @@ struct unwind_process {
 	__u32 place; /* of its struct unwind_mappings; 0: none */
 	__u32 pad;
 };
+
+/* A child that is not published yet has its parent's mappings, those of the moment when it was forked: until it maps or
+ * executes anything they are its own. The kernel side writes this when a process forks; its slot is chosen by the key's
+ * low bits. Who is in a slot is the last one that came there: two CPUs may even write at once, and then the words do
+ * not belong together. So the second one makes sense only with the key, and only as long as its serial is that of the
+ * mappings at its place. */
+struct unwind_inherited {
+	__u64 key;  /* of the child */
+	__u64 word; /* key ^ (serial << 32 | place) */
+};
+
+#define UNWIND_INHERITED_SLOTS 4096u
+
+static inline __u64 unwind_inherited_word(__u64 key, __u32 place, __u32 serial)
+{
+	return key ^ ((__u64)serial << 32 | place);
+}
 
 #define UNWIND_MAX_PROCESSES 16384u
 #define UNWIND_BUCKET 4u
@@ -269,3 +287,4 @@ _Static_assert(sizeof(struct unwind_object) == 32, "unwind_object has no padding
 _Static_assert(sizeof(struct unwind_mapping) == 32, "unwind_mapping has no padding of its own");
 _Static_assert(sizeof(struct unwind_mappings) == sizeof(struct unwind_mapping), "the head counts as one mapping");
 _Static_assert(sizeof(struct unwind_process) == 16, "unwind_process has no padding of its own");
+_Static_assert((UNWIND_INHERITED_SLOTS & (UNWIND_INHERITED_SLOTS - 1)) == 0, "keys are masked to a slot");

@@ -158,6 +158,16 @@ int sampler_list_images(struct sampler *sampler, struct buf *images)
 	return sampler->images_fd < 0 ? -EBADF : io_read_all(sampler->images_fd, images);
 }
 
+/* Nothing depends on it: without, the stacks of a child are copied until it is published. */
+static void attach_inherit(struct sampler *sampler)
+{
+	struct profiler *programs = sampler->programs;
+
+	programs->links.inherit_mappings = bpf_program__attach(programs->progs.inherit_mappings);
+	if (!programs->links.inherit_mappings)
+		log_write(LOG_DEBUG, MODULE, "children do not inherit their parents' mappings: %s", err_name(-errno));
+}
+
 static int attach_follow(struct sampler *sampler)
 {
 	struct profiler *programs = sampler->programs;
@@ -191,6 +201,8 @@ static int set_up(struct sampler *sampler, const struct sampler_options *options
 			return problem_set(problem, err, "", "cannot find out our own pid namespace");
 	}
 	open_images(sampler);
+	if (!options->kernel_only)
+		attach_inherit(sampler);
 	for (size_t i = 0; i < options->n_tgids; i++) {
 		err = sampler_follow(sampler, options->tgids[i]);
 		if (err)
@@ -405,8 +417,8 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret)
 			sum.lost[i] += stats->lost[i];
 	}
 	if (sampler->stats_fd >= 0) {
-		sum.bpf_ns = program_run_ns(programs->progs.sample) + program_run_ns(programs->progs.follow_fork) +
-			     program_run_ns(programs->progs.follow_exit);
+		sum.bpf_ns = program_run_ns(programs->progs.sample) + program_run_ns(programs->progs.inherit_mappings) +
+			     program_run_ns(programs->progs.follow_fork) + program_run_ns(programs->progs.follow_exit);
 	} else {
 		sum.bpf_ns_is_estimated = true;
 		sum.bpf_ns = timed_runs ? (uint64_t)((double)timed_ns / (double)timed_runs * (double)sum.ran) : 0;

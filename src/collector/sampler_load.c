@@ -315,6 +315,7 @@ static int load_with(const struct sampler_options *options, const struct sampler
 	err = size_maps(programs, options, sizes);
 	if (err)
 		goto fail;
+	bpf_program__set_autoload(programs->progs.inherit_mappings, !options->kernel_only);
 	bpf_program__set_autoload(programs->progs.follow_fork, options->follow_children);
 	bpf_program__set_autoload(programs->progs.follow_exit, options->follow_children);
 	bpf_program__set_autoload(programs->progs.find_pid_ns, !settings->in_initial_pid_ns);

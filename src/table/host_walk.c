@@ -72,6 +72,12 @@ SHIM const struct unwind_process *shim_unwind_process(__u32 index)
 	return index < UNWIND_MAX_PROCESSES ? &current->memory.processes[index] : NULL;
 }
 
+SHIM struct unwind_inherited *shim_unwind_inherited(__u32 index)
+{
+	(void)index;
+	return NULL;
+}
+
 SHIM __u32 shim_unwind_epoch(void)
 {
 	return row_store_epoch(current->store);

@@ -36,6 +36,7 @@ struct row_store {
 	uint32_t max_segments;
 	uint32_t epoch;
 	uint32_t next_object; /* where the search for a free slot begins: slots rest as long as can be */
+	uint32_t serial;      /* of the mappings published last */
 	struct extents extents;
 	struct rule_dictionary rules;
 	struct stored_object *objects;

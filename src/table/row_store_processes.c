@@ -54,9 +54,20 @@ static void write_mappings(struct row_store *store, uint32_t place, uint64_t key
 {
 	struct unwind_mappings *head = row_store_at(store, place);
 
-	*head = (struct unwind_mappings){.key = key, .n = n, .is_partial = is_partial};
+	if (!++store->serial)
+		store->serial++;
+	*head = (struct unwind_mappings){.key = key, .n = n, .is_partial = is_partial, .serial = store->serial};
 	if (n)
 		memcpy(head + 1, mappings, n * sizeof(*mappings));
+}
+
+/* Children of the process may have inherited them: nobody begins a walk by them any more. */
+static void take_back(struct row_store *store, struct extent mappings, uint64_t now_ns)
+{
+	struct unwind_mappings *head = row_store_at(store, mappings.place);
+
+	__atomic_store_n(&head->serial, 0, __ATOMIC_RELEASE);
+	extents_retire(&store->extents, mappings, now_ns);
 }
 
 /* Points the process at them; what it had goes. */
@@ -69,7 +80,7 @@ static void set_mappings(struct row_store *store, uint32_t slot, uint64_t key, s
 	process->mappings = mappings;
 	__atomic_store_n(&published->place, mappings.place, __ATOMIC_RELEASE);
 	if (published->key == key) {
-		extents_retire(&store->extents, old, now_ns);
+		take_back(store, old, now_ns);
 		return;
 	}
 	__atomic_store_n(&published->key, key, __ATOMIC_RELEASE);
@@ -110,7 +121,7 @@ void row_store_remove_process(struct row_store *store, uint64_t key, uint64_t no
 	process = &store->processes[slot];
 	__atomic_store_n(&store->memory.processes[slot].key, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&store->memory.processes[slot].place, 0, __ATOMIC_RELEASE);
-	extents_retire(&store->extents, process->mappings, now_ns);
+	take_back(store, process->mappings, now_ns);
 	*process = (struct stored_process){.reusable_ns = now_ns + UNWIND_GRACE_NS};
 	store->stats.processes--;
 }

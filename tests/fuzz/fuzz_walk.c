@@ -73,6 +73,14 @@ SHIM const struct unwind_process *shim_unwind_process(__u32 index)
 	return index < UNWIND_MAX_PROCESSES ? &process : NULL;
 }
 
+SHIM struct unwind_inherited *shim_unwind_inherited(__u32 index)
+{
+	static struct unwind_inherited inherited;
+
+	inherited = (struct unwind_inherited){.key = 7, .word = ((const uint64_t *)segment)[index % 128]};
+	return index < UNWIND_INHERITED_SLOTS ? &inherited : NULL;
+}
+
 SHIM __u32 shim_unwind_epoch(void)
 {
 	return 3;

@@ -649,6 +649,98 @@ static void many_mappings_are_searched(void **state)
 	}
 }
 
+/* --- children ----------------------------------------------------------------------------------------------------- */
+
+#define CHILD (PROCESS + 1)
+#define GRANDCHILD (PROCESS + 2)
+
+static void publish_leaf_and_start(void)
+{
+	const struct text_row rows[] = {{LEAF, sp_rule(8)}, {START, stop}};
+
+	publish_rows(rows, 2);
+	publish_process();
+	stack[0] = ip(START + 1);
+}
+
+static void assert_walks(uint64_t process, bool is_known)
+{
+	const uint64_t frames[] = {ip(LEAF), ip(START + 1)};
+
+	walk_in(process, ip(LEAF), at(0), 0);
+	assert_frames(frames, is_known ? 2 : 1, is_known ? UNWIND_END_ROOT : UNWIND_END_PROCESS_UNKNOWN);
+}
+
+static void a_child_has_its_parents_mappings(void **state)
+{
+	(void)state;
+	mappings_inherit(PROCESS, CHILD); /* of a parent that is not published */
+	assert_walks(CHILD, false);
+	publish_leaf_and_start();
+	assert_walks(CHILD, false);
+	mappings_inherit(PROCESS, CHILD);
+	mappings_inherit(CHILD, GRANDCHILD);
+	assert_walks(CHILD, true);
+	assert_walks(GRANDCHILD, true);
+	assert_walks(GRANDCHILD + 1, false);
+	/* Of the same slot. */
+	assert_walks(CHILD + UNWIND_INHERITED_SLOTS, false);
+	mappings_inherit(PROCESS, CHILD + UNWIND_INHERITED_SLOTS);
+	assert_walks(CHILD + UNWIND_INHERITED_SLOTS, true);
+	assert_walks(CHILD, false);
+}
+
+static void what_was_taken_back_is_not_inherited(void **state)
+{
+	(void)state;
+	publish_leaf_and_start();
+	mappings_inherit(PROCESS, CHILD);
+	/* The parent has others now, at another place and then at the same one. */
+	publish_process();
+	assert_walks(CHILD, false);
+	row_store_tick(store, UNWIND_GRACE_NS);
+	publish_process();
+	assert_walks(CHILD, false);
+	assert_walks(PROCESS, true);
+	mappings_inherit(PROCESS, CHILD);
+	assert_walks(CHILD, true);
+	row_store_remove_process(store, PROCESS, 0);
+	assert_walks(CHILD, false);
+	mappings_inherit(CHILD, GRANDCHILD);
+	assert_walks(GRANDCHILD, false);
+}
+
+/* Two CPUs wrote to a slot at once. */
+static void halves_of_two_children_are_none(void **state)
+{
+	struct unwind_inherited mixed;
+
+	(void)state;
+	publish_leaf_and_start();
+	mappings_inherit(PROCESS, CHILD);
+	mixed.key = CHILD;
+	mappings_inherit(PROCESS, CHILD + UNWIND_INHERITED_SLOTS);
+	mixed.word = inherited[CHILD % UNWIND_INHERITED_SLOTS].word;
+	inherited[CHILD % UNWIND_INHERITED_SLOTS] = mixed;
+	assert_walks(CHILD, false);
+}
+
+/* A child that has mapped more is copied each time until it is published, and its parent has nothing to do with it. */
+static void what_a_child_maps_is_no_news_of_the_parents(void **state)
+{
+	const uint64_t frames[] = {ip(2 * CODE_BYTES)};
+
+	(void)state;
+	publish_leaf_and_start();
+	mappings_inherit(PROCESS, CHILD);
+	for (int i = 0; i < 2 * MAX_MAPPING_MISSES; i++) {
+		walk_in(CHILD, ip(2 * CODE_BYTES), at(0), 0);
+		assert_frames(frames, 1, UNWIND_END_PROCESS_UNKNOWN);
+	}
+	walk_in(PROCESS, ip(2 * CODE_BYTES), at(0), 0);
+	assert_frames(frames, 1, UNWIND_END_PROCESS_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -682,6 +774,10 @@ int main(void)
 		WALK_TEST(the_last_words_of_a_stack_are_read),
 		WALK_TEST(each_offset_finds_its_row),
 		WALK_TEST(many_mappings_are_searched),
+		WALK_TEST(a_child_has_its_parents_mappings),
+		WALK_TEST(what_was_taken_back_is_not_inherited),
+		WALK_TEST(halves_of_two_children_are_none),
+		WALK_TEST(what_a_child_maps_is_no_news_of_the_parents),
 	};
 
 	return cmocka_run_group_tests_name("walk", tests, NULL, NULL);

@@ -33,6 +33,7 @@ static struct scratch scratch;
 static struct unwind_rule rules[UNWIND_MAX_RULES];
 static struct unwind_object objects[UNWIND_MAX_OBJECTS];
 static struct unwind_process processes[UNWIND_MAX_PROCESSES];
+static struct unwind_inherited inherited[UNWIND_INHERITED_SLOTS];
 static struct row_store *store;
 static void *segments[4];
 static uint32_t slot, generation;
@@ -74,6 +75,11 @@ SHIM struct unwind_object *shim_unwind_object(__u32 index)
 SHIM const struct unwind_process *shim_unwind_process(__u32 index)
 {
 	return index < UNWIND_MAX_PROCESSES ? &processes[index] : NULL;
+}
+
+SHIM struct unwind_inherited *shim_unwind_inherited(__u32 index)
+{
+	return index < UNWIND_INHERITED_SLOTS ? &inherited[index] : NULL;
 }
 
 SHIM __u32 shim_unwind_epoch(void)
@@ -160,6 +166,7 @@ static int set_up(void **state)
 	memset(rules, 0, sizeof(rules));
 	memset(objects, 0, sizeof(objects));
 	memset(processes, 0, sizeof(processes));
+	memset(inherited, 0, sizeof(inherited));
 	readable = STACK_WORDS;
 	assert_int_equal(
 		row_store_new(&memory, sizeof(segments) / sizeof(segments[0]) * UNWIND_SEGMENT_BYTES, MACHINE, &store),
@@ -179,14 +186,19 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void walk_from(uint64_t ip, uint64_t sp, uint64_t fp)
+static void walk_in(uint64_t process, uint64_t ip, uint64_t sp, uint64_t fp)
 {
 	reads = 0;
 	scratch.registers[REGISTER_SP] = sp;
 	scratch.registers[REGISTER_FP] = fp;
 	walk_begin(&scratch, ip, 1, TASK_SIZE);
-	walk_find_process(&scratch.walk, PROCESS);
+	walk_find_process(&scratch.walk, process);
 	walk_run();
+}
+
+static inline void walk_from(uint64_t ip, uint64_t sp, uint64_t fp)
+{
+	walk_in(PROCESS, ip, sp, fp);
 }
 
 static void assert_frames(const uint64_t *frames, size_t n, uint32_t end)
