@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/counters.h"
-#include "base/map.h"
 #include "base/vec.h"
+#include "collector/copy_store.h"
 #include "collector/jit_code.h"
 #include "collector/mapping_set.h"
 #include "collector/record_dictionary.h"
@@ -18,7 +18,6 @@
 #define MAX_PENDING (1u << 20)
 #define MAX_WAITING (256u << 10)
 #define MAX_SCANS (256u << 10)
-#define MAX_COPIES (64u << 10)
 /* How long a sample waits for the mappings of its process. */
 #define SCAN_PATIENCE_NS (2 * NSEC_PER_SEC)
 
@@ -53,8 +52,7 @@ struct attribution {
 	struct pending_vec pending;
 	struct waiting_vec waiting;
 	struct scanned_vec scans; /* in the order in which they came */
-	struct map copies;	  /* id -> struct stack_copy_record *, ours */
-	size_t copy_bytes;
+	struct copy_store *copies;
 };
 
 int attribution_new(const struct attribution_options *options, struct attribution **ret)
@@ -65,13 +63,13 @@ int attribution_new(const struct attribution_options *options, struct attributio
 	if (!attribution)
 		return -ENOMEM;
 	attribution->options = *options;
-	if (!options->copy_bytes)
-		attribution->options.copy_bytes = ATTRIBUTION_COPY_BYTES;
 	vec_init(&attribution->pending, MAX_PENDING);
 	vec_init(&attribution->waiting, MAX_WAITING);
 	vec_init(&attribution->scans, MAX_SCANS);
-	map_init(&attribution->copies, sizeof(uint64_t), sizeof(struct stack_copy_record *), MAX_COPIES);
 	err = record_dictionary_new(DICTIONARY_BYTES, &attribution->dictionary);
+	if (!err)
+		err = copy_store_new(options->copy_bytes ? options->copy_bytes : ATTRIBUTION_COPY_BYTES,
+				     &attribution->copies);
 	if (err) {
 		attribution_free(attribution);
 		return err;
@@ -86,22 +84,11 @@ static void scanned_release(struct scanned *scanned)
 	free(scanned->text);
 }
 
-static size_t copy_size(const struct stack_copy_record *copy)
-{
-	return sizeof(*copy) + (size_t)copy->chunks * STACK_CHUNK_BYTES;
-}
-
 void attribution_free(struct attribution *attribution)
 {
-	const void *id;
-	size_t pos = 0;
-	void *slot;
-
 	if (!attribution)
 		return;
-	while (map_next(&attribution->copies, &pos, &id, &slot))
-		free(*(struct stack_copy_record **)slot);
-	map_release(&attribution->copies);
+	copy_store_free(attribution->copies);
 	vec_for_each (&attribution->waiting, waiting)
 		mapping_set_unref(waiting->mappings);
 	record_dictionary_free(attribution->dictionary);
@@ -147,50 +134,18 @@ static void on_sample(void *ctx, const struct sample_record *record)
 
 /* --- copies of stacks --------------------------------------------------------------------------------------------- */
 
-/* Without room for its chunks the registers stay: they tell the leaf. A copy that cannot be kept at all makes an orphan
- * of its sample. */
+/* A copy that cannot be kept makes an orphan of its sample. */
 static void on_copy(void *ctx, const struct stack_copy_record *record)
 {
 	struct attribution *attribution = ctx;
-	bool has_room = attribution->copy_bytes + copy_size(record) <= attribution->options.copy_bytes;
-	size_t bytes = has_room ? copy_size(record) : sizeof(*record);
-	struct stack_copy_record *copy = malloc(bytes), **slot;
 
-	if (!copy)
-		return;
-	memcpy(copy, record, bytes);
-	if (!has_room) {
-		copy->chunks = 0;
-		count(COUNTER_stack_copies_cut);
-	}
-	if (map_insert(&attribution->copies, &record->id, (void **)&slot, NULL)) {
-		free(copy);
-		return;
-	}
-	free(*slot);
-	*slot = copy;
-	attribution->copy_bytes += bytes;
-}
-
-static const struct stack_copy_record *find_copy(const struct attribution *attribution, uint64_t id)
-{
-	struct stack_copy_record **slot = map_find(&attribution->copies, &id);
-
-	return slot ? *slot : NULL;
+	copy_store_add(attribution->copies, record);
 }
 
 static void drop_copy(struct attribution *attribution, const struct sample_record *sample)
 {
-	struct stack_copy_record **slot;
-
-	if (!(sample->flags & SAMPLE_STACK_COPY))
-		return;
-	slot = map_find(&attribution->copies, &sample->user);
-	if (!slot)
-		return;
-	attribution->copy_bytes -= copy_size(*slot);
-	free(*slot);
-	map_remove(&attribution->copies, &sample->user);
+	if (sample->flags & SAMPLE_STACK_COPY)
+		copy_store_drop(attribution->copies, sample->user);
 }
 
 /* --- located stacks ----------------------------------------------------------------------------------------------- */
@@ -310,7 +265,7 @@ static enum loss loss_of(int err)
 static int walk_copy(struct attribution *attribution, struct moment *moment, const struct sample_record *sample,
 		     uint64_t *words, struct stored_stack *ret)
 {
-	const struct stack_copy_record *copy = find_copy(attribution, sample->user);
+	const struct stack_copy_record *copy = copy_store_get(attribution->copies, sample->user);
 	struct host_walk_result walked;
 	int err;
 
@@ -435,7 +390,7 @@ static void foresee_jit_code(struct attribution *attribution, const struct momen
 			     const struct sample_record *sample)
 {
 	const struct stack_copy_record *copy =
-		sample->flags & SAMPLE_STACK_COPY ? find_copy(attribution, sample->user) : NULL;
+		sample->flags & SAMPLE_STACK_COPY ? copy_store_head(attribution->copies, sample->user) : NULL;
 	const struct mapping *mapping = copy && moment->mappings ? mapping_set_find(moment->mappings, copy->ip) : NULL;
 	const struct object *object = mapping ? object_table_get(attribution->options.objects, mapping->object) : NULL;
 
@@ -710,6 +665,6 @@ size_t attribution_memory_bytes(const struct attribution *attribution)
 {
 	return record_dictionary_memory_bytes(attribution->dictionary) +
 	       attribution->pending.cap * sizeof(*attribution->pending.items) +
-	       attribution->waiting.cap * sizeof(*attribution->waiting.items) + attribution->copy_bytes +
-	       map_memory_bytes(&attribution->copies);
+	       attribution->waiting.cap * sizeof(*attribution->waiting.items) +
+	       copy_store_memory_bytes(attribution->copies);
 }

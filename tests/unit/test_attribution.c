@@ -71,7 +71,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct registry_options registry = {.max_processes = 1000};
 	struct jit_code_options jit = {.want_perf_map = want_perf_map, .ctx = f};
-	struct attribution_options options = {.copy_bytes = sizeof(struct stack_copy_record) + STACK_CHUNK_BYTES,
+	struct attribution_options options = {.copy_bytes = sizeof(struct stack_copy_record) + STACK_CHUNK_BYTES + 256,
 					      .want_object = want_object,
 					      .want_scan = want_scan,
 					      .on_ksymbol = on_ksymbol,
@@ -542,6 +542,8 @@ static void send_copy_of_a_chunk(struct fixture *f, uint64_t id)
 	copy->id = id;
 	copy->ip = TEXT + 0x10;
 	copy->is_exact = 1;
+	for (uint64_t i = 0; i < STACK_CHUNK_BYTES / sizeof(uint64_t); i++)
+		((uint64_t *)(copy + 1))[i] = id << 32 | i;
 	f->sink.copy(f->sink.ctx, copy);
 	free(copy);
 }
