@@ -12,10 +12,11 @@
 #define STACK_COPY_MAIN_BYTES (64ULL << 20)
 /* Below sp a leaf may have words of its own, by which a rule may go (x86-64 psABI, section 3.2.2). */
 #define STACK_COPY_RED_ZONE 128
-/* Chunks of the records. */
+/* Chunks of the records, the largest apart. A stack takes at most about twice its size of the ring. */
 #define STACK_COPY_SMALL 3
 #define STACK_COPY_MEDIUM 8
-#define STACK_COPY_LARGE 32
+#define STACK_COPY_LARGE 16
+#define STACK_COPY_LARGER 32
 
 /* What is wanted of the stack. */
 struct stack_copy_request {
@@ -106,8 +107,10 @@ VERIFIED_ALONE __u64 stack_copy_send(__u64 image, __u64 id, __u64 start_stack)
 		return 0;
 	request.base = (scratch->registers[REGISTER_SP] - STACK_COPY_RED_ZONE) & ~(__u64)(STACK_CHUNK_BYTES - 1);
 	request.chunks = stack_copy_wanted(request.base, start_stack);
-	if (request.chunks > STACK_COPY_LARGE)
+	if (request.chunks > STACK_COPY_LARGER)
 		sent = stack_copy_in(scratch, &request, STACK_COPY_CHUNKS);
+	if (!sent && request.chunks > STACK_COPY_LARGE)
+		sent = stack_copy_in(scratch, &request, STACK_COPY_LARGER);
 	if (!sent && request.chunks > STACK_COPY_MEDIUM)
 		sent = stack_copy_in(scratch, &request, STACK_COPY_LARGE);
 	if (!sent && request.chunks > STACK_COPY_SMALL)

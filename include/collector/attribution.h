@@ -24,7 +24,7 @@ struct attribution;
 struct jit_code;
 struct unwinding;
 
-/* Copies of stacks that wait for tables, all together (copy_store.h); those that come on top keep only their registers. */
+/* Copies of stacks that wait for tables, all together (copy_store.h); those on top keep only their registers. */
 #define ATTRIBUTION_COPY_BYTES (24u << 20)
 
 struct attribution_options {

@@ -15,8 +15,6 @@
 /* At the start all processes are new, and each is unwound in the kernel only when its first sample was read. */
 #define EARLY_DRAIN_INTERVAL_NS (5 * NSEC_PER_MSEC)
 #define EARLY_NS NSEC_PER_SEC
-/* A record is in its ring at most this long after its own time stamp. */
-#define SETTLE_NS (10 * NSEC_PER_MSEC)
 #define CPU_INTERVAL_NS NSEC_PER_SEC
 #define USAGE_INTERVAL_NS (5 * NSEC_PER_SEC)
 #define EPOCH_NS (10 * NSEC_PER_SEC)
@@ -55,7 +53,9 @@ void loop_tell_self(struct collector *collector)
 	sampler_set_self(collector->sampler, tgids, sizeof(tgids) / sizeof(tgids[0]));
 }
 
-/* Reads all rings and attributes what is older than `until_ns`. */
+/* Reads all rings and attributes what is older than `until_ns`. What a process did before it was sampled is in the
+ * rings by then, on whichever CPU, for the same process did both, one after the other: the samples must be read first,
+ * then the records. And what it does after a sample that is not in the ring yet is later than now_ns. */
 void loop_drain(struct collector *collector, uint64_t until_ns, uint64_t now_ns)
 {
 	const struct sampler_sink sink = attribution_sink(collector->attribution);
@@ -118,7 +118,7 @@ static void tick(struct collector *collector)
 		return;
 	collector->next_drain_ns = now_ns + drain_interval(collector, now_ns);
 	loop_tell_self(collector);
-	loop_drain(collector, now_ns - SETTLE_NS, now_ns);
+	loop_drain(collector, now_ns, now_ns);
 	if (now_ns >= collector->next_cpus_ns) {
 		collector->next_cpus_ns = now_ns + CPU_INTERVAL_NS;
 		follow_cpus(collector);

@@ -12,7 +12,9 @@
 #include "collector/sideband.h"
 
 #define SCAN_PATIENCE_NS (250 * NSEC_PER_MSEC)
-#define TABLES_PATIENCE_NS (100 * NSEC_PER_MSEC)
+/* What making tables may take of a CPU, and of time where CPUs are busy. */
+#define TABLES_CPU_NS (100 * NSEC_PER_MSEC)
+#define TABLES_PATIENCE_NS NSEC_PER_SEC
 #define MAX_IMAGES_BYTES (4u << 20)
 
 static bool is_among(const uint32_t *pids, size_t n, uint32_t pid)
@@ -45,6 +47,15 @@ static void publish(struct collector *collector, const struct buf *images)
 	}
 }
 
+static bool is_making_tables(const struct collector *collector, uint64_t began_ns)
+{
+	struct unwinding_stats stats;
+
+	unwinding_get_stats(collector->unwinding, &stats);
+	return unwinding_is_busy(collector->unwinding) && stats.making_cpu_ns < TABLES_CPU_NS &&
+	       collector_now() - began_ns < TABLES_PATIENCE_NS;
+}
+
 static void preload(struct collector *collector)
 {
 	const struct sampler_options *sampler = &collector->options->sampler;
@@ -55,7 +66,7 @@ static void preload(struct collector *collector)
 		if (is_sure(sampler, process) || !sampler->n_tgids)
 			unwinding_preload(collector->unwinding, process, is_sure(sampler, process), collector_now());
 	began_ns = collector_now();
-	while (unwinding_is_busy(collector->unwinding) && collector_now() - began_ns < TABLES_PATIENCE_NS) {
+	while (is_making_tables(collector, began_ns)) {
 		unwinding_tick(collector->unwinding, collector_now());
 		loop_pump(collector);
 	}

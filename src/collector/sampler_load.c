@@ -34,6 +34,8 @@
 #define COPIES_USUAL_BYTES (20u << 10)
 #define COPIES_MIN_BYTES (1u << 20)
 #define COPIES_MAX_BYTES (16u << 20)
+/* So many are read at once, or what is a quarter of the ring: their processes are published by it. */
+#define COPIES_WAKE_BYTES (512u << 10)
 /* Room in the pid filter for children, and those that died lately. */
 #define MAX_CHILDREN 8192
 /* Kernel stacks are 16 KiB, or a page where that is larger (arm64 with 64 KiB pages). */
@@ -256,7 +258,7 @@ static int settings_fill(const struct sampler_options *options, const struct map
 	if (getrandom(settings->hash_seed, sizeof(settings->hash_seed), 0) != sizeof(settings->hash_seed))
 		return -EIO;
 	settings->wake_bytes = sizes->ring / 4;
-	settings->copies_wake_bytes = sizes->copies / 4;
+	settings->copies_wake_bytes = sizes->copies / 4 < COPIES_WAKE_BYTES ? sizes->copies / 4 : COPIES_WAKE_BYTES;
 	settings->kernel_frames = kernel_frames();
 	settings->kernel_stack_bytes = page_bytes > KERNEL_STACK_BYTES ? (uint32_t)page_bytes : KERNEL_STACK_BYTES;
 	settings->cgroup_hierarchy = cgroup_hierarchy();
