@@ -44,7 +44,7 @@ def verdict(profile, pid, share, patterns, source):
         return f"{found} of {taken} samples; leaves: {sorted(seen, key=seen.get, reverse=True)[:8]}"
     if source:
         file, _, line = source.rpartition(":")
-        told = {profile.sources[name] for name in profile.sources if re.fullmatch(patterns[-1], name)}
+        told = {one for name in profile.sources if re.fullmatch(patterns[-1], name) for one in profile.sources[name]}
         if (file, int(line)) not in told:
             return f"not {source} but {told}"
     return None

@@ -84,11 +84,11 @@ class Profile:
             }
         self.first_mapping = self.mappings[min(self.mappings)] if self.mappings else None
         functions = {}
-        self.sources = {}  # name: (file, line at which it begins)
+        self.sources = {}  # name: {(file, line at which it begins)}, one a function of that name
         for value in raw[5]:
             f = dict(_fields(value))
             functions[f[1]] = strings[f.get(2, 0)]
-            self.sources[strings[f.get(2, 0)]] = (strings[f.get(4, 0)], f.get(5, 0))
+            self.sources.setdefault(strings[f.get(2, 0)], set()).add((strings[f.get(4, 0)], f.get(5, 0)))
         locations = {}
         for value in raw[4]:
             names, mapping, address, ident = [], None, 0, 0
