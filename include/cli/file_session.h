@@ -25,8 +25,10 @@ struct file_session {
 	/* Opened by file_session_start(). */
 	int root_fd, directory_fds[DEBUG_MAX_DIRECTORIES];
 	char *real_path;
-	/* The debug file that serves: known when the sources are. "": none, or not yet. */
-	char candidate[MESSAGE_MAX_PATH + 1], debug_path[MESSAGE_MAX_PATH + 1];
+	/* The last file found of each kind. */
+	char found[DEBUG_KINDS][MESSAGE_MAX_PATH + 1];
+	/* The debug file that serves, and what dwz shares: known when the sources are. "": none, or not yet. */
+	const char *debug_path, *supplementary_path;
 	struct message_sources sources;
 	bool has_sources;
 };

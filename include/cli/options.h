@@ -64,10 +64,10 @@ struct symbols_options {
 	uint32_t demangle; /* enum demangle_mode */
 	bool json;
 	struct debug_directories debug_directories;
-	char *const *files; /* at least one; exactly one where there are texts of addresses */
+	char *const *files; /* at least one; exactly one without `unwind` */
 	size_t n_files;
 	char *const *texts; /* addresses to name, or "-": they are on stdin */
-	size_t n_texts;
+	size_t n_texts;	    /* 0 without `unwind`: tell of the file */
 };
 
 enum options_command { OPTIONS_RECORD, OPTIONS_SYMBOLS, OPTIONS_EXIT };

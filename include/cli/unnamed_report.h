@@ -5,8 +5,11 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/unnamed.h"
 #include "ipc/summary.h"
 
+/* What would give names to frames of the module that have none for this reason; NULL: nothing. */
+const char *unnamed_advice(enum unnamed why, const char *module);
 /* For `record -v`. Nothing where all frames are named. */
 void unnamed_report_print(FILE *to, const struct summary *summary);
 /* Adds "unnamed_by_module" to the object, which may be NULL: -ENOMEM. `summary` may be NULL: an empty array. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `hostprof symbols --unwind` tells of a file: the sum over its tables, which are several where the file is large.
+/* What `hostprof symbols` tells of the walk through a file's code: the sum over its tables, which are several where the
+ * file is large.
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -38,5 +40,9 @@ int unwind_report_add(struct unwind_report *report, const struct message_table *
 
 /* For people. */
 void unwind_report_print(FILE *to, const struct unwind_report *report);
+/* In short: what there is of the same lines, behind others about the file. */
+void unwind_report_print_short(FILE *to, const struct unwind_report *report);
 /* One object, one line (README.md). 0 or -ENOMEM; errors of the stream are the caller's to look for. */
 int unwind_report_json(FILE *to, const struct unwind_report *report);
+/* The object without what it says of the file itself; NULL: no memory. */
+json_t *unwind_report_to_json(const struct unwind_report *report);

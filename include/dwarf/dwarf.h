@@ -10,6 +10,7 @@
  * (names from there are ""), compressed sections, relocatable objects. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,5 +73,18 @@ void dwarf_free(struct dwarf *dwarf);
  * -ENOENT: nothing known; -EAGAIN: ask again when there is the file that was asked for; -EIO, -ENOMEM. Never -EBADMSG:
  * what is broken is not known. */
 int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret);
+
+/* What there is, by the heads of all units. */
+struct dwarf_summary {
+	uint32_t units;
+	uint32_t split;	   /* of these: a .dwo file has their functions */
+	uint32_t versions; /* 1 << version */
+};
+
+/* -EIO, -ENOMEM. */
+int dwarf_summarize(struct dwarf *dwarf, struct dwarf_summary *ret);
+/* Behind that: the next code that some unit speaks of, in the order of addresses (elf_va, limit exclusive). *pos begins
+ * at 0. false: there is no more. */
+bool dwarf_next_run(const struct dwarf *dwarf, size_t *pos, uint64_t *ret_start, uint64_t *ret_limit);
 
 size_t dwarf_memory_bytes(const struct dwarf *dwarf);

@@ -7,6 +7,7 @@
  * ones the file's own. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ void symtab_free(struct symtab *symtab);
 size_t symtab_count(const struct symtab *symtab);
 /* Where symbol number `index` begins; they are in the order of their addresses, of which some may be equal. */
 uint64_t symtab_address(const struct symtab *symtab, size_t index);
+/* The next code that symbols hold without a gap, in the order of addresses (elf_va, limit exclusive). *pos begins at 0.
+ * false: there is no more. */
+bool symtab_next_run(const struct symtab *symtab, size_t *pos, uint64_t *ret_start, uint64_t *ret_limit);
 size_t symtab_memory_bytes(const struct symtab *symtab);
 
 /* The symbol that holds the address and its name, NUL-terminated in `name` (cut at size - 1). -ENOENT: none.

@@ -7,9 +7,9 @@
  *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED + file, KERNEL_SYMBOLS + file,
  *                            DEBUG_DIRECTORY_OPENED, DEBUG_OPENED + file, OUTPUT_PREPARED, OUTPUT_WRITTEN
  *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, DEBUG_FILE + file, MAKE_TABLE, BATCH + memfd,
- *                            NAME_ADDRESSES + memfd
+ *                            NAME_ADDRESSES + memfd, DESCRIBE
  *    resolver -> collector   PARSING, PARSED, WANT_DEBUG, SOURCES, TABLE + memfd, OUTPUT + memfd, SUMMARY + memfd,
- *                            BATCH_DONE, ADDRESSES_NAMED + memfd
+ *                            BATCH_DONE, ADDRESSES_NAMED + memfd, DESCRIPTION
  *    both ways               START -> READY, PING -> PONG
  *
  * The collector is the hub: it keeps the descriptors that the opener found until the run ends, so that a resolver that
@@ -60,6 +60,8 @@ enum message_type {
 	MESSAGE_WANT_DEBUG,
 	MESSAGE_DEBUG_FILE,
 	MESSAGE_SOURCES,
+	MESSAGE_DESCRIBE,
+	MESSAGE_DESCRIPTION,
 	MESSAGE_TYPE_COUNT
 };
 
@@ -422,6 +424,49 @@ struct message_sources {
 	uint32_t n;
 	uint32_t pad;
 	struct message_source sources[MESSAGE_MAX_SOURCES];
+};
+
+/* DESCRIBE: what the object has to name its code by. */
+struct message_describe {
+	uint32_t object;
+	uint32_t pad;
+};
+
+struct message_symbols {
+	uint32_t is_there;
+	uint32_t pad;
+	uint64_t symbols, functions; /* entries; of these, functions of the file itself */
+};
+
+#define DESCRIPTION_NAME_BYTES 256
+
+/* Names are NUL-terminated, "" where there is none. */
+struct message_description {
+	uint32_t object;
+	int32_t err;	       /* why there is none: all else is 0 */
+	uint32_t machine;      /* EM_* */
+	uint32_t type;	       /* ET_* */
+	uint32_t is_pie;       /* a program of type ET_DYN */
+	uint32_t build_id_len; /* 0: it has none */
+	uint8_t build_id[DEBUG_ID_MAX];
+	struct message_symbols symtab, dynsym;
+	struct message_symbols debug_symtab; /* of its debug file */
+	uint64_t debugdata_bytes;	     /* as they are in the file; 0: none */
+	int32_t debugdata_err;		     /* why they give no names */
+	uint32_t go_since;		     /* its function table's layout began with Go 1.this; 0: it has none */
+	uint64_t go_functions;
+	uint32_t dwarf_units;	 /* 0: there are none, or they cannot be read */
+	uint32_t dwarf_split;	 /* of these: their functions are in .dwo files */
+	uint32_t dwarf_versions; /* 1 << version */
+	uint32_t dwarf_is_debug; /* they are in the debug file */
+	uint32_t link_crc;
+	uint32_t supplementary_id_len;
+	uint8_t supplementary_id[DEBUG_ID_MAX];
+	char link_name[DESCRIPTION_NAME_BYTES];		 /* in .gnu_debuglink */
+	char supplementary_name[DESCRIPTION_NAME_BYTES]; /* of what dwz shares */
+	uint64_t functions;				 /* that have a name */
+	/* Bytes: of code; of it, with a name; with files and lines. */
+	uint64_t code, named, with_lines;
 };
 
 /* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor

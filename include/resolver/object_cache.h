@@ -89,6 +89,9 @@ int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t page, i
 		       struct table_coverage *ret_coverage);
 /* What the object's names are made of, and what was looked for. -errno: its file was not read. */
 int object_cache_sources(const struct object_cache *cache, uint32_t id, struct message_sources *ret);
+/* What names the object's code once it was parsed, until the next message for it; NULL: nothing does. */
+struct view;
+const struct view *object_cache_view(const struct object_cache *cache, uint32_t id);
 /* The build id of the object's file; its length, 0: it has none or could not be read. */
 size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[DEBUG_ID_MAX]);
 

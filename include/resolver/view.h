@@ -42,6 +42,10 @@ struct view_request {
 int view_get(struct view_table *table, const struct view_request *request, struct view **ret, bool *ret_is_new);
 void view_unref(struct view_table *table, struct view *view); /* NULL is allowed */
 
+/* Its files; the last two may be NULL. */
+const struct image *view_image(const struct view *view);
+const struct image *view_debug(const struct view *view);
+const struct image *view_supplementary(const struct view *view);
 const struct file_names *view_names(const struct view *view);
 /* Some file has a table of the program's own functions, beside that of what it exports. */
 bool view_has_symtab(const struct view *view);

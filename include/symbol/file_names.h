@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dwarf/dwarf.h"
+#include "elf/gopclntab.h"
+#include "symbol/coverage.h"
+
 #define CODE_MAX_LINES 64
 #define CODE_TEXT_BYTES 65536
 
@@ -52,6 +56,20 @@ size_t file_names_count(const struct file_names *names);
 size_t file_names_memory_bytes(const struct file_names *names);
 /* Whether Go's function table is a source of them. */
 bool file_names_has_go(const struct file_names *names);
+
+/* What it is made of, and how much of the code that is. */
+struct file_names_summary {
+	size_t functions; /* that have a name, each once */
+	bool has_go;
+	enum go_layout go_layout;
+	size_t go_functions;
+	bool has_dwarf; /* that names are taken from */
+	struct dwarf_summary dwarf;
+	struct coverage coverage;
+};
+
+/* `file` is that of the names. Errors of coverage_measure() and dwarf_summarize(). */
+int file_names_summarize(const struct file_names *names, const struct elf_file *file, struct file_names_summary *ret);
 
 /* What the address is called; at least one line, each with a function. -ENOENT: it has no name. */
 int file_names_find(const struct file_names *names, uint64_t elf_va, struct code_place *ret);

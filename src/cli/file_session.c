@@ -50,6 +50,7 @@ int file_session_start(struct file_session *session, const char **ret_bad_direct
 	int fd, err;
 
 	*ret_bad_directory = NULL;
+	session->debug_path = session->supplementary_path = "";
 	err = open_places(session, ret_bad_directory);
 	if (!err)
 		err = child_spawn(ROLE_RESOLVER, &session->pid, &fd);
@@ -150,21 +151,27 @@ static int answer_debug(struct file_session *session, const struct message_want_
 
 	answer.head.err = open_wanted(session, want, &answer.head, answer.found, &fd);
 	answer.head.path_len = (uint32_t)strlen(answer.found);
-	if (!answer.head.err && (want->kind == DEBUG_BUILD_ID || want->kind == DEBUG_LINK))
-		memcpy(session->candidate, answer.found, answer.head.path_len + 1);
+	if (!answer.head.err)
+		memcpy(session->found[want->kind], answer.found, answer.head.path_len + 1);
 	return channel_send(session->channel, MESSAGE_DEBUG_FILE, 0, &answer,
 			    sizeof(answer.head) + answer.head.path_len, fd);
 }
 
-/* The last file that was found is the one that serves, if any does. */
+/* The last file that was found of a kind is the one that serves, if any does. */
 static void keep_sources(struct file_session *session, const struct message_sources *sources)
 {
 	session->sources = *sources;
 	session->has_sources = true;
-	for (uint32_t i = 0; i < sources->n; i++)
-		if ((sources->sources[i].kind == SOURCE_BUILD_ID || sources->sources[i].kind == SOURCE_LINK) &&
-		    !sources->sources[i].err)
-			memcpy(session->debug_path, session->candidate, sizeof(session->debug_path));
+	for (uint32_t i = 0; i < sources->n; i++) {
+		if (sources->sources[i].err)
+			continue;
+		if (sources->sources[i].kind == SOURCE_BUILD_ID)
+			session->debug_path = session->found[DEBUG_BUILD_ID];
+		else if (sources->sources[i].kind == SOURCE_LINK)
+			session->debug_path = session->found[DEBUG_LINK];
+		else if (sources->sources[i].kind == SOURCE_SUPPLEMENTARY)
+			session->supplementary_path = session->found[DEBUG_SUPPLEMENTARY];
+	}
 }
 
 int file_session_receive(struct file_session *session, uint16_t type, struct message *ret)

@@ -179,7 +179,7 @@ struct command {
 static const struct command commands[] = {
 	[OPTIONS_RECORD] = {.name = "record",
 			    .usage = "Usage: hostprof [record] [OPTIONS] [-- COMMAND ...]\n"
-				     "       hostprof symbols FILE ADDRESS ...\n"
+				     "       hostprof symbols FILE [ADDRESS ...]\n"
 				     "       hostprof symbols --unwind FILE ...\n"
 				     "Profile the whole host, or a part of it, into pprof files and a flame graph.\n",
 			    .group_titles = {[GROUP_TIME] = "How long and how often",
@@ -190,7 +190,8 @@ static const struct command commands[] = {
 			    .n_rows = N_ROWS(record_rows)},
 	[OPTIONS_SYMBOLS] =
 		{.name = "symbols",
-		 .usage = "Usage: hostprof symbols [-a] [--json] FILE ADDRESS ...\n"
+		 .usage = "Usage: hostprof symbols [--json] FILE\n"
+			  "       hostprof symbols [-a] [--json] FILE ADDRESS ...\n"
 			  "       hostprof symbols --unwind [--json] FILE ...\n"
 			  "Show what a program or library tells a profiler. Needs no rights but to read it.\n"
 			  "An ADDRESS is hexadecimal; - reads them from stdin. Named as by addr2line -fiC:\n"
@@ -604,9 +605,7 @@ static int check_symbols(struct parser *parser)
 	symbols->texts = symbols->files + 1;
 	symbols->n_texts = symbols->n_files - 1;
 	symbols->n_files = 1;
-	return symbols->n_texts ? 0
-				: usage_error(parser, "say what to show of '%s': an ADDRESS, or --unwind",
-					      quote(symbols->files[0]).text);
+	return 0;
 }
 
 /* What no single row can tell: options that need or exclude each other. */
@@ -879,6 +878,8 @@ static const char man_head[] =
 	".SH SYNOPSIS\n"
 	"\\fBhostprof\\fR [\\fBrecord\\fR] [\\fIOPTIONS\\fR] [\\fB\\-\\-\\fR \\fICOMMAND\\fR ...]\n"
 	".br\n"
+	"\\fBhostprof symbols\\fR [\\fB\\-\\-json\\fR] \\fIFILE\\fR\n"
+	".br\n"
 	"\\fBhostprof symbols\\fR [\\fB\\-a\\fR] [\\fB\\-\\-json\\fR] \\fIFILE ADDRESS\\fR ...\n"
 	".br\n"
 	"\\fBhostprof symbols \\-\\-unwind\\fR [\\fB\\-\\-json\\fR] \\fIFILE\\fR ...\n"
@@ -904,6 +905,12 @@ static const char man_symbols[] =
 	"Shows what a program or library tells a profiler. It needs no rights but to read the\n"
 	".IR FILE ,\n"
 	"which is parsed by a process that can do nothing else.\n"
+	".PP\n"
+	"Of a\n"
+	".I FILE\n"
+	"alone it prints what there is to name its code by, what was looked for in vain, how much of the code that "
+	"names,\n"
+	"how stacks are walked through it, and what would help.\n"
 	".PP\n"
 	"For each\n"
 	".I ADDRESS\n"

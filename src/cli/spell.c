@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/spell.h"
 
+#include <elf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,17 @@ json_t *spell_json_text(const char *text)
 	return json;
 }
 
+int spell_json_line(FILE *to, const json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
+
+	if (!text)
+		return -ENOMEM;
+	fprintf(to, "%s\n", text);
+	free(text);
+	return 0;
+}
+
 char *spell_name(const char *name)
 {
 	struct buf buf;
@@ -40,6 +53,19 @@ char *spell_name(const char *name)
 	safe = text ? strdup(text) : NULL;
 	buf_release(&buf);
 	return safe;
+}
+
+const char *spell_machine(uint32_t machine)
+{
+	return machine == EM_X86_64 ? "x86-64" : machine == EM_AARCH64 ? "arm64" : NULL;
+}
+
+const char *spell_hex(const uint8_t *bytes, size_t n, char *to, size_t size)
+{
+	to[0] = '\0';
+	for (size_t i = 0; i < n && 2 * i + 2 < size; i++)
+		snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+	return to;
 }
 
 const char *spell_percent(double part, double whole, char to[16])

@@ -2,8 +2,9 @@
 /* No file is parsed here. It is opened with the caller's rights and handed to a resolver, the same confined process as
  * that of a recording, one for each file; what comes back is checked like there.
  *
- *     START, OBJECT + file, MAKE_TABLE ────────► resolver ──► TABLE + memfd     and again for each window of a large
- * file NAME_ADDRESSES + memfd ──►          ADDRESSES_NAMED + memfd */
+ *     START, OBJECT + file, MAKE_TABLE ────────► resolver ──► TABLE + memfd    again for each window of a large file
+ *                           DESCRIBE ────────►          ──► DESCRIPTION
+ *                           NAME_ADDRESSES + memfd ──►  ──► ADDRESSES_NAMED + memfd */
 #include "cli/symbols.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "cli/address_names.h"
+#include "cli/file_report.h"
 #include "cli/file_session.h"
 #include "cli/options.h"
 #include "cli/spell.h"
@@ -77,12 +79,14 @@ static struct file_session session_of(const struct symbols_options *options, con
 				     .n_debug_directories = options->debug_directories.n};
 }
 
-/* -ENOTDIR, told: of --debug-dir. */
-static int start_session(struct file_session *session)
+/* With the file, whose descriptor is borrowed. -ENOTDIR, told: of --debug-dir. */
+static int start_session(struct file_session *session, int fd)
 {
 	const char *bad_directory;
 	int err = file_session_start(session, &bad_directory);
 
+	if (!err)
+		err = file_session_send_object(session, fd);
 	if (!err || !bad_directory)
 		return err;
 	explain_open(bad_directory, err);
@@ -151,21 +155,18 @@ static int ask_for_table(struct file_session *session, struct unwind_report *rep
 	return table.err ? table.err : add_table(report, &table, fd);
 }
 
+/* All of the session's file, which has been sent. */
 static int read_tables(struct file_session *session, struct unwind_report *report, int fd)
 {
 	uint32_t page = 0;
 	struct stat st;
-	int err = start_session(session);
+	int err = fstat(fd, &st) ? -errno : 0;
 
-	if (!err && fstat(fd, &st))
-		err = -errno;
-	if (!err)
-		err = file_session_send_object(session, fd);
 	do {
 		if (!err)
 			err = ask_for_table(session, report, page, &page);
 	} while (!err && (uint64_t)page << UNWIND_PAGE_SHIFT < (uint64_t)st.st_size);
-	if (report->debug_frame && session->debug_path[0])
+	if (report->debug_frame && *session->debug_path)
 		report->debug_path = session->debug_path;
 	return err;
 }
@@ -180,7 +181,9 @@ static int show_unwind(const struct symbols_options *options, const char *path)
 	if (err)
 		return explain_open(path, err);
 	unwind_report_init(&report, path);
-	err = read_tables(&session, &report, fd);
+	err = start_session(&session, fd);
+	if (!err)
+		err = read_tables(&session, &report, fd);
 	wait_status = file_session_end(&session, err == -ETIMEDOUT);
 	if (err && err != -ENOTDIR)
 		explain(&session, err, wait_status);
@@ -232,13 +235,73 @@ static int show_names(const struct symbols_options *options)
 
 	if (err)
 		return explain_open(session.path, err);
-	err = start_session(&session);
-	if (!err)
-		err = file_session_send_object(&session, fd);
+	err = start_session(&session, fd);
 	if (!err)
 		err = show_named(&session, options);
 	wait_status = file_session_end(&session, err == -ETIMEDOUT);
 	if (err && err != -EINVAL && err != -ENOTDIR)
+		explain(&session, err, wait_status);
+	return err;
+}
+
+/* --- the file itself ---------------------------------------------------------------------------------------------- */
+
+static int describe(struct file_session *session, struct message_description *ret)
+{
+	const struct message_describe request = {.object = THE_OBJECT};
+	struct message message;
+	int err = channel_send(session->channel, MESSAGE_DESCRIBE, 0, &request, sizeof(request), -1);
+
+	if (!err)
+		err = file_session_receive(session, MESSAGE_DESCRIPTION, &message);
+	if (err)
+		return err;
+	memcpy(ret, message.payload, sizeof(*ret));
+	message_release(&message);
+	return ret->err;
+}
+
+/* The description first: it waits for the debug files, and the tables are made once. */
+static int show_page(struct file_session *session, const struct symbols_options *options, int fd)
+{
+	struct message_description description;
+	struct unwind_report unwind;
+	struct file_report report = {.path = session->path,
+				     .description = &description,
+				     .sources = &session->sources,
+				     .unwind = &unwind,
+				     .n_debug_directories = session->n_debug_directories};
+	int err = describe(session, &description);
+
+	if (err)
+		return err;
+	unwind_report_init(&unwind, session->path);
+	report.unwind_err = read_tables(session, &unwind, fd);
+	report.debug_path = session->debug_path;
+	report.supplementary_path = session->supplementary_path;
+	if (report.unwind_err && report.unwind_err != -ENOTSUP)
+		err = report.unwind_err;
+	else if (options->json)
+		err = file_report_json(stdout, &report);
+	else
+		file_report_print(stdout, &report);
+	unwind_report_release(&unwind);
+	return err;
+}
+
+static int show_file(const struct symbols_options *options)
+{
+	struct file_session session = session_of(options, options->files[0]);
+	auto_close int fd = -1;
+	int err = file_session_open_regular(session.path, &fd), wait_status;
+
+	if (err)
+		return explain_open(session.path, err);
+	err = start_session(&session, fd);
+	if (!err)
+		err = show_page(&session, options, fd);
+	wait_status = file_session_end(&session, err == -ETIMEDOUT);
+	if (err && err != -ENOTDIR)
 		explain(&session, err, wait_status);
 	return err;
 }
@@ -249,6 +312,8 @@ int symbols_run(const struct symbols_options *options)
 
 	if (options->n_texts)
 		status = show_names(options) ? EXIT_RUNTIME : EXIT_OK;
+	else if (!options->unwind)
+		status = show_file(options) ? EXIT_RUNTIME : EXIT_OK;
 	for (size_t i = 0; i < options->n_files && options->unwind; i++)
 		if (show_unwind(options, options->files[i]))
 			status = EXIT_RUNTIME;

@@ -87,20 +87,20 @@ static bool is_libc(const char *module)
 	return false;
 }
 
-static const char *advice_for(const struct summary_unnamed *row)
+const char *unnamed_advice(enum unnamed why, const char *module)
 {
 	static const char prefix[] = "[jit ";
 
-	if (row->why == UNNAMED_JIT && !strncmp(row->module, prefix, sizeof(prefix) - 1)) {
-		const char *program = row->module + sizeof(prefix) - 1;
+	if (why == UNNAMED_JIT && !strncmp(module, prefix, sizeof(prefix) - 1)) {
+		const char *program = module + sizeof(prefix) - 1;
 
 		for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++)
 			if (!strncmp(program, runtimes[i].program, strlen(runtimes[i].program)))
 				return runtimes[i].advice;
 	}
-	if (row->why == UNNAMED_STRIPPED && is_libc(row->module))
+	if (why == UNNAMED_STRIPPED && is_libc(module))
 		return "install libc6-dbg (Debian) or glibc-debuginfo (Fedora), or give --debug-dir";
-	return advice[row->why];
+	return advice[why];
 }
 
 /* --- for people --------------------------------------------------------------------------------------------------- */
@@ -163,7 +163,7 @@ static void print_sources(const struct terminal *terminal, const struct summary_
 
 static void print_row(const struct terminal *terminal, const struct summary *summary, const struct summary_unnamed *row)
 {
-	const char *help = advice_for(row);
+	const char *help = unnamed_advice(row->why, row->module);
 	char share[16], text[MAX_TEXT];
 	unsigned int columns;
 
@@ -219,7 +219,7 @@ static json_t *sources_to_json(const struct summary_unnamed *row,
 
 static json_t *row_to_json(const struct summary_unnamed *row)
 {
-	const char *help = advice_for(row);
+	const char *help = unnamed_advice(row->why, row->module);
 	char reason[32];
 	size_t len = 0;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/unwind_report.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -94,24 +93,6 @@ int unwind_report_add(struct unwind_report *report, const struct message_table *
 
 /* --- views -------------------------------------------------------------------------------------------------------- */
 
-struct hex {
-	char text[2 * DEBUG_ID_MAX + 1];
-};
-
-static struct hex build_id_text(const struct unwind_report *report)
-{
-	struct hex hex = {""};
-
-	for (uint32_t i = 0; i < report->build_id_len; i++)
-		snprintf(hex.text + 2 * (size_t)i, 3, "%02x", report->build_id[i]);
-	return hex;
-}
-
-static const char *machine_name(uint16_t machine)
-{
-	return machine == EM_X86_64 ? "x86-64" : machine == EM_AARCH64 ? "arm64" : NULL;
-}
-
 static double bytes_per_row(const struct unwind_report *report)
 {
 	return report->rows_merged ? (double)report->table_bytes / (double)report->rows_merged : NAN;
@@ -123,6 +104,13 @@ static void print_source(FILE *to, const struct unwind_report *report, const cha
 
 	fprintf(to, "  %-14s  %10" PRIu64 " bytes  %7s\n", name, bytes,
 		spell_percent((double)bytes, (double)report->code, share));
+}
+
+/* One that is there. */
+static void print_used(FILE *to, const struct unwind_report *report, const char *name, uint64_t bytes)
+{
+	if (bytes)
+		print_source(to, report, name, bytes);
 }
 
 static void print_table(FILE *to, const struct unwind_report *report)
@@ -141,10 +129,12 @@ static void print_table(FILE *to, const struct unwind_report *report)
 void unwind_report_print(FILE *to, const struct unwind_report *report)
 {
 	auto_free char *path = spell_name(report->path);
-	const char *machine = machine_name(report->machine);
+	const char *machine = spell_machine(report->machine);
+	char id[2 * DEBUG_ID_MAX + 1];
 
 	fprintf(to, "%s\n", path ? path : "");
-	fprintf(to, "  %-14s  %s\n", "build id", report->build_id_len ? build_id_text(report).text : "none");
+	fprintf(to, "  %-14s  %s\n", "build id",
+		report->build_id_len ? spell_hex(report->build_id, report->build_id_len, id, sizeof(id)) : "none");
 	if (machine)
 		fprintf(to, "  %-14s  %s\n", "machine", machine);
 	if (report->debug_path)
@@ -164,6 +154,18 @@ void unwind_report_print(FILE *to, const struct unwind_report *report)
 			"  %-14s  %10" PRIu64 " bytes  0x%" PRIx64 "-0x%" PRIx64 " (in the file at 0x%" PRIx64 ")\n",
 			i ? "" : "largest gaps", report->gaps[i].bytes, report->gaps[i].elf_va,
 			report->gaps[i].elf_va + report->gaps[i].bytes, report->gaps[i].file_off);
+}
+
+void unwind_report_print_short(FILE *to, const struct unwind_report *report)
+{
+	print_used(to, report, ".eh_frame", report->eh_frame);
+	print_used(to, report, ".debug_frame", report->debug_frame);
+	print_used(to, report, "Go's tables", report->go);
+	print_used(to, report, "code scanned", report->scanned);
+	print_used(to, report, "no rule", report->none);
+	print_used(to, report, "not supported", report->unsupported);
+	if (report->tables)
+		print_table(to, report);
 }
 
 static json_t *gaps_to_json(const struct unwind_report *report)
@@ -195,24 +197,27 @@ static json_t *rows_to_json(const struct unwind_report *report)
 			 spell_json_count(report->rows_merged), "written", spell_json_count(report->rows_written));
 }
 
+json_t *unwind_report_to_json(const struct unwind_report *report)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "code", spell_json_count(report->code),
+			 "coverage", coverage_to_json(report), "bad_entries", spell_json_count(report->bad_entries),
+			 "rows", rows_to_json(report), "rules", spell_json_count(report->rules.len), "tables",
+			 spell_json_count(report->tables), "table_bytes", spell_json_count(report->table_bytes),
+			 "seconds", round(MILLISECONDS(report->cpu_ns) * 1000) / 1e6, "gaps", gaps_to_json(report));
+}
+
 int unwind_report_json(FILE *to, const struct unwind_report *report)
 {
-	const char *machine = machine_name(report->machine);
-	json_t *root =
-		json_pack("{s:o, s:s, s:s?, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "path",
-			  spell_json_text(report->path), "build_id", build_id_text(report).text, "machine", machine,
-			  "debug_file", report->debug_path, "code", spell_json_count(report->code), "coverage",
-			  coverage_to_json(report), "bad_entries", spell_json_count(report->bad_entries), "rows",
-			  rows_to_json(report), "rules", spell_json_count(report->rules.len), "tables",
-			  spell_json_count(report->tables), "table_bytes", spell_json_count(report->table_bytes),
-			  "seconds", round(MILLISECONDS(report->cpu_ns) * 1000) / 1e6, "gaps", gaps_to_json(report));
-	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+	char id[2 * DEBUG_ID_MAX + 1];
+	json_t *root = json_pack("{s:o, s:s, s:s?, s:s?}", "path", spell_json_text(report->path), "build_id",
+				 spell_hex(report->build_id, report->build_id_len, id, sizeof(id)), "machine",
+				 spell_machine(report->machine), "debug_file", report->debug_path);
+	json_t *rest = unwind_report_to_json(report);
+	int err = root && rest && !json_object_update(root, rest) ? 0 : -ENOMEM;
 
-	if (text)
-		fprintf(to, "%s\n", text);
+	if (!err)
+		err = spell_json_line(to, root);
 	json_decref(root);
-	if (!text)
-		return -ENOMEM;
-	free(text);
-	return 0;
+	json_decref(rest);
+	return err;
 }

@@ -153,14 +153,10 @@ int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret)
 	struct places places[DWARF_MAX_FRAMES] = {{0}};
 	struct dwarf_head *head;
 	uint32_t owner;
-	int err;
+	int err = dwarf_index_need(dwarf);
 
-	if (!dwarf->is_indexed) {
-		err = dwarf_index_make(dwarf);
-		if (err)
-			return err;
-		dwarf->is_indexed = true;
-	}
+	if (err)
+		return err;
 	owner = dwarf_piece_owner(&dwarf->index, elf_va);
 	if (owner == DWARF_NOBODY)
 		return -ENOENT;

@@ -199,6 +199,8 @@ struct dwarf_head_vec VEC(struct dwarf_head);
 
 /* Makes dwarf->heads and dwarf->index. -ENOMEM, -EIO. */
 int dwarf_index_make(struct dwarf *dwarf);
+/* The same, once. */
+int dwarf_index_need(struct dwarf *dwarf);
 /* The unit that has the offset, or NULL. */
 const struct dwarf_head *dwarf_head_at(const struct dwarf *dwarf, uint64_t offset);
 

@@ -641,6 +641,22 @@ uint64_t symtab_address(const struct symtab *symtab, size_t index)
 	return symtab->entries[index].va;
 }
 
+bool symtab_next_run(const struct symtab *symtab, size_t *pos, uint64_t *ret_start, uint64_t *ret_limit)
+{
+	const struct entry *entry = symtab->entries + *pos, *end = symtab->entries + symtab->n;
+	uint64_t limit;
+
+	if (entry >= end)
+		return false;
+	*ret_start = entry->va;
+	for (limit = entry->va; entry < end && entry->va <= limit; entry++)
+		if (entry->va + entry->size > limit)
+			limit = entry->va + entry->size;
+	*pos = (size_t)(entry - symtab->entries);
+	*ret_limit = limit;
+	return true;
+}
+
 size_t symtab_memory_bytes(const struct symtab *symtab)
 {
 	size_t blocks = (symtab->n + BLOCK - 1) / BLOCK;

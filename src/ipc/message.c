@@ -65,6 +65,8 @@ union fixed_part {
 	struct message_debug_opened debug_opened;
 	struct message_want_debug want_debug;
 	struct message_sources sources;
+	struct message_describe describe;
+	struct message_description description;
 };
 
 struct layout {
@@ -296,6 +298,18 @@ static bool sources_is_right(const union fixed_part *part)
 	return true;
 }
 
+static bool description_is_right(const union fixed_part *part)
+{
+	const struct message_description *description = &part->description;
+
+	return is_err(description->err) && is_err(description->debugdata_err) && description->is_pie <= 1 &&
+	       description->symtab.is_there <= 1 && description->dynsym.is_there <= 1 &&
+	       description->debug_symtab.is_there <= 1 && description->dwarf_is_debug <= 1 &&
+	       description->build_id_len <= DEBUG_ID_MAX && description->supplementary_id_len <= DEBUG_ID_MAX &&
+	       is_terminated(description->link_name, sizeof(description->link_name)) &&
+	       is_terminated(description->supplementary_name, sizeof(description->supplementary_name));
+}
+
 #define WITH_TEXT(rule, type, field) .text_rule = (rule), .length_at = offsetof(type, field)
 
 static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
@@ -411,6 +425,10 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 				.is_right = debug_opened_is_right,
 				.needs_fd = debug_opened_needs_fd},
 	[MESSAGE_SOURCES] = {.name = "SOURCES", .fixed = sizeof(struct message_sources), .is_right = sources_is_right},
+	[MESSAGE_DESCRIBE] = {.name = "DESCRIBE", .fixed = sizeof(struct message_describe)},
+	[MESSAGE_DESCRIPTION] = {.name = "DESCRIPTION",
+				 .fixed = sizeof(struct message_description),
+				 .is_right = description_is_right},
 };
 
 bool message_name_is_safe(const char *name, size_t len)

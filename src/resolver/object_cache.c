@@ -192,6 +192,13 @@ uint32_t object_cache_next_unparsed(const struct object_cache *cache)
 	return cache->first_unparsed ? cache->first_unparsed->id : 0;
 }
 
+const struct view *object_cache_view(const struct object_cache *cache, uint32_t id)
+{
+	const struct object *object = object_cache_find(cache, id);
+
+	return object ? object->view : NULL;
+}
+
 size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[DEBUG_ID_MAX])
 {
 	const struct object *object = object_cache_find(cache, id);

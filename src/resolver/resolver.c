@@ -146,6 +146,8 @@ static int dispatch(struct resolver *resolver, struct message *message)
 		return resolver_on_batch(resolver, message);
 	case MESSAGE_NAME_ADDRESSES:
 		return resolver_on_name_addresses(resolver, message);
+	case MESSAGE_DESCRIBE:
+		return resolver_on_describe(resolver, message);
 	default:
 		return -EBADMSG;
 	}

@@ -9,8 +9,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "ipc/batch.h"
-#include "ipc/memfd.h"
-#include "ipc/named_addresses.h"
 #include "ipc/summary.h"
 #include "ipc/usage.h"
 #include "resolver/builder.h"
@@ -18,7 +16,6 @@
 #include "symbol/ksyms.h"
 
 #define USAGE_INTERVAL_NS (100 * NSEC_PER_MSEC)
-#define MAX_NAMES_BYTES (256u << 20) /* of an answer to `hostprof symbols` */
 
 struct output_context {
 	struct resolver *resolver;
@@ -116,54 +113,4 @@ int resolver_on_batch(struct resolver *resolver, const struct message *message)
 	done.frames_unnamed = result.frames_unnamed;
 	done.samples = result.samples;
 	return channel_send(resolver->channel, MESSAGE_BATCH_DONE, message->id, &done, sizeof(done), -1);
-}
-
-/* The names of these addresses as a sealed memfd. */
-static int name_addresses(struct object_cache *cache, uint32_t id, const uint64_t *addresses, size_t n, int *ret_fd)
-{
-	auto_free struct object_name *name = malloc(sizeof(*name));
-	struct buf answer;
-	int err;
-
-	if (!name)
-		return -ENOMEM;
-	buf_init(&answer, MAX_NAMES_BYTES);
-	for (size_t i = 0; i < n; i++) {
-		object_cache_name_va(cache, id, addresses[i], name);
-		named_addresses_put(&answer, name->is_named ? (uint32_t)name->n_lines : 0);
-		for (size_t j = 0; name->is_named && j < name->n_lines; j++) {
-			const struct object_line *line = &name->lines[j];
-
-			named_addresses_put_line(&answer, &(struct named_line){.name = line->name,
-									       .system_name = line->system_name,
-									       .file = line->file,
-									       .line = line->line});
-		}
-	}
-	err = answer.err ? answer.err : memfd_from_bytes("names", answer.data, answer.len, ret_fd);
-	buf_release(&answer);
-	return err;
-}
-
-int resolver_on_name_addresses(struct resolver *resolver, const struct message *message)
-{
-	const struct message_name_addresses request = *(const struct message_name_addresses *)message->payload;
-	struct message_addresses_named reply = {.object = request.object};
-	uint64_t *addresses, symbols, index_bytes;
-	auto_close int fd = -1;
-	size_t n;
-	int err = addresses_read(message->fd, &addresses, &n);
-
-	if (err)
-		return err;
-	err = resolver_parse_all(resolver);
-	if (err) {
-		free(addresses);
-		return err;
-	}
-	reply.err = object_cache_parse(resolver->cache, request.object, &symbols, &index_bytes);
-	if (!reply.err)
-		reply.err = name_addresses(resolver->cache, request.object, addresses, n, &fd);
-	free(addresses);
-	return channel_send(resolver->channel, MESSAGE_ADDRESSES_NAMED, message->id, &reply, sizeof(reply), fd);
 }

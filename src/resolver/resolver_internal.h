@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The resolver's state, shared by the parts of its loop: resolver.c (start, dispatch), resolver_wait.c (messages that
  * come while another is worked off), resolver_debug.c (debug files), resolver_tables.c (unwind tables),
- * resolver_batch.c (profiles and names). Each on_…() works off one message; -errno ends the resolver. */
+ * resolver_batch.c (profiles), resolver_questions.c (what
+ * commands ask that record nothing). Each on_…() works off one message; -errno ends the resolver. */
 #pragma once
 
 #include <stdbool.h>
@@ -56,4 +57,7 @@ int resolver_on_make_table(struct resolver *resolver, const struct message *mess
 
 /* resolver_batch.c */
 int resolver_on_batch(struct resolver *resolver, const struct message *message);
+
+/* resolver_questions.c */
 int resolver_on_name_addresses(struct resolver *resolver, const struct message *message);
+int resolver_on_describe(struct resolver *resolver, const struct message *message);

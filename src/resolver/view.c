@@ -324,6 +324,21 @@ void view_unref(struct view_table *table, struct view *view)
 	view_free(view);
 }
 
+const struct image *view_image(const struct view *view)
+{
+	return view->image;
+}
+
+const struct image *view_debug(const struct view *view)
+{
+	return view->debug;
+}
+
+const struct image *view_supplementary(const struct view *view)
+{
+	return view->supplementary;
+}
+
 const struct file_names *view_names(const struct view *view)
 {
 	return view->names;

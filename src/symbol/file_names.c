@@ -98,6 +98,27 @@ size_t file_names_memory_bytes(const struct file_names *names)
 	       (names->dwarf ? dwarf_memory_bytes(names->dwarf) : 0);
 }
 
+int file_names_summarize(const struct file_names *names, const struct elf_file *file, struct file_names_summary *ret)
+{
+	const struct coverage_sources sources = {.symtab = names->symtab, .go = names->go, .dwarf = names->dwarf};
+	struct file_names_summary summary = {.has_go = names->go, .has_dwarf = names->dwarf};
+	int err = names->dwarf ? dwarf_summarize(names->dwarf, &summary.dwarf) : 0;
+
+	summary.functions = names->symtab ? symtab_count(names->symtab) : 0;
+	if (names->go) {
+		summary.go_layout = gopclntab_layout(names->go);
+		summary.go_functions = gopclntab_count(names->go);
+		/* The symbol table, where it was not stripped, has the same ones, and those of C. */
+		if (summary.functions < summary.go_functions)
+			summary.functions = summary.go_functions;
+	}
+	if (!err)
+		err = coverage_measure(file, &sources, &summary.coverage);
+	if (!err)
+		*ret = summary;
+	return err;
+}
+
 /* --- places ------------------------------------------------------------------------------------------------------- */
 
 /* Room for a text: where it goes and how much of it there is. */

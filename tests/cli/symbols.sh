@@ -23,13 +23,13 @@ judge()
 	fi
 }
 
-# show STATUS FILE...: adds to out and err; what changes from run to run is cut.
+# show STATUS ARGUMENT...: adds to out and err; what changes from run to run is cut.
 show()
 {
 	local want=$1 status
 
 	shift
-	"$HOSTPROF" symbols --unwind "$@" >now.out 2>now.err </dev/null
+	"$HOSTPROF" symbols "$@" >now.out 2>now.err </dev/null
 	status=$?
 	sed 's/made in [0-9.]* ms/made in T ms/; s/"seconds":[0-9.e-]*/"seconds":T/' now.out >>out
 	cat now.err >>err
@@ -64,22 +64,41 @@ EOF
 	exit 0
 fi
 assemble no_code.so </dev/null
+# shellcheck disable=SC2317,SC2329 # by judge
+no_line_is_too_long()
+{
+	local file
+
+	for file in known.so stripped.so no_code.so "$HOSTPROF"; do
+		"$HOSTPROF" symbols "$file" | tail -n +2 | awk 'length > 80 { print; exit 1 }' || return 1
+	done
+}
 printf '\177ELF and no more' >broken
+strip -o stripped.so known.so
+head -c 900 known.so >cut.so
 mkdir directory
 mkfifo pipe
 
 if [ "$(uname -m)" = x86_64 ]; then
-	judge a_known_file_is_shown show 0 known.so
-	judge a_known_file_is_shown_as_json show 0 --json ./known.so
+	judge a_known_file_is_shown show 0 --unwind known.so
+	judge a_known_file_is_shown_as_json show 0 --unwind --json ./known.so
+	judge a_page_tells_of_the_file show 0 known.so
+	judge a_page_of_a_file_that_was_stripped show 0 --debug-dir directory stripped.so
+	judge a_page_as_json show 0 --json stripped.so
 	[ -z "${RECORD:-}" ] || cp out "$here/symbols.out"
 	judge symbols_tells_what_a_known_file_has diff -u "$here/symbols.out" out
 else
 	echo 'skip symbols_tells_what_a_known_file_has: the numbers are those of x86-64'
 fi
 
-judge what_cannot_be_shown_fails show 1 no_code.so broken directory pipe gone $'\e[31mred'
-judge what_can_be_shown_is_shown_nevertheless show 1 gone known.so
+judge what_cannot_be_shown_fails show 1 --unwind no_code.so broken directory pipe gone $'\e[31mred'
+judge what_can_be_shown_is_shown_nevertheless show 1 --unwind gone known.so
 judge the_file_that_can_be_shown_is_there grep -q '^known.so$' now.out
+judge no_page_of_a_fifo show 1 pipe
+judge no_page_of_what_is_no_elf_file show 1 broken
+judge no_page_of_a_file_that_was_cut show 1 cut.so
+judge a_page_of_a_file_without_code show 0 no_code.so
+judge a_page_has_80_columns_at_most no_line_is_too_long
 [ -z "${RECORD:-}" ] || cp err "$here/symbols.err"
 judge reasons_are_as_expected diff -u "$here/symbols.err" err
 

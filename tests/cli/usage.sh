@@ -61,7 +61,6 @@ wrong pid_excludes_all_processes -p 1 -a
 wrong children_need_a_pid --children
 wrong memory_is_too_little --mem 15M
 wrong memory_is_no_size --mem 64MB
-wrong symbols_says_what_there_is symbols /bin/sh
 wrong symbols_wants_a_file symbols --unwind
 wrong symbols_has_options_of_its_own symbols --duration 9
 wrong escape_sequences_are_not_echoed $'--\e[31m\e]0;title\a'

@@ -326,6 +326,30 @@ static void functions_inlines_and_lines(void **state)
 	}
 }
 
+static void units_are_counted_and_their_code_told(void **state)
+{
+	struct dwarf_summary summary;
+	struct opened opened;
+	struct image image;
+	uint64_t start, limit;
+	size_t pos = 0;
+
+	(void)state;
+	image_init(&image, 4, false);
+	put_example(&image);
+	opened = image_open(&image, DWARF_CACHE_BYTES);
+	assert_int_equal(dwarf_summarize(opened.dwarf, &summary), 0);
+	assert_int_equal(summary.units, 1);
+	assert_int_equal(summary.split, 0);
+	assert_int_equal(summary.versions, 1u << 4);
+	assert_true(dwarf_next_run(opened.dwarf, &pos, &start, &limit));
+	assert_int_equal(start, T);
+	assert_int_equal(limit, T + 0x100);
+	assert_false(dwarf_next_run(opened.dwarf, &pos, &start, &limit));
+	close_opened(&opened);
+	image_release(&image);
+}
+
 static void files_without_dwarf_have_none(void **state)
 {
 	struct image_bytes sections[IMAGE_SECTIONS] = {{NULL, 0}};
@@ -781,6 +805,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(functions_inlines_and_lines),
+		cmocka_unit_test(units_are_counted_and_their_code_told),
 		cmocka_unit_test(files_without_dwarf_have_none),
 		cmocka_unit_test(lines_without_a_function_are_a_frame_without_a_name),
 		cmocka_unit_test(names_and_ranges_by_index),

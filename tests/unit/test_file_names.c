@@ -227,6 +227,31 @@ static void other_programs_have_their_symbols(void **state)
 	elf_file_free(file);
 }
 
+/* Of 0x1100 bytes of code Go's table has 0xc0 and a symbol 0x20 behind them. */
+static void what_they_are_made_of_is_told(void **state)
+{
+	struct file_names_summary summary;
+	struct go_image image;
+	struct file_names *names;
+	struct elf_file *file;
+
+	(void)state;
+	init(&image);
+	file = go_image_open(&image);
+	assert_int_equal(file_names_new(&(struct file_names_files){.file = file}, &names), 0);
+	assert_int_equal(file_names_summarize(names, file, &summary), 0);
+	assert_true(summary.has_go);
+	assert_false(summary.has_dwarf);
+	assert_int_equal(summary.go_layout, GO_LAYOUT_1_20);
+	assert_int_equal(summary.go_functions, 3);
+	assert_int_equal(summary.functions, 3);
+	assert_int_equal(summary.coverage.code, 0x1100);
+	assert_int_equal(summary.coverage.named, 0xc0 + 0x20);
+	assert_int_equal(summary.coverage.with_lines, 0xc0);
+	file_names_free(names);
+	elf_file_free(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +261,7 @@ int main(void)
 		cmocka_unit_test(go_code_has_lines_and_inlined_functions),
 		cmocka_unit_test(programs_with_dwarf_have_lines_and_inlined_functions),
 		cmocka_unit_test(other_programs_have_their_symbols),
+		cmocka_unit_test(what_they_are_made_of_is_told),
 	};
 
 	return cmocka_run_group_tests_name("file_names", tests, NULL, NULL);

@@ -62,6 +62,8 @@ static void every_type_has_a_name_and_a_layout(void **state)
 		{MESSAGE_DEBUG_OPENED, sizeof(struct message_debug_opened), true},
 		{MESSAGE_DEBUG_FILE, sizeof(struct message_debug_opened), true},
 		{MESSAGE_SOURCES, sizeof(struct message_sources), false},
+		{MESSAGE_DESCRIBE, sizeof(struct message_describe), false},
+		{MESSAGE_DESCRIPTION, sizeof(struct message_description), false},
 		{MESSAGE_NAME_ADDRESSES, sizeof(struct message_name_addresses), true},
 		{MESSAGE_ADDRESSES_NAMED, sizeof(struct message_addresses_named), true},
 	};
@@ -337,12 +339,36 @@ static void sources_are_checked(void **state)
 	check(MESSAGE_SOURCES, PUT(sources, ""), false, -EBADMSG);
 }
 
+static void descriptions_are_checked(void **state)
+{
+	struct message_description description = {.object = 1, .build_id_len = DEBUG_ID_MAX, .dwarf_split = 1};
+	const struct message_description good = description;
+
+	(void)state;
+	check(MESSAGE_DESCRIPTION, PUT(description, ""), false, 0);
+	description.build_id_len++;
+	check(MESSAGE_DESCRIPTION, PUT(description, ""), false, -EBADMSG);
+	description = good;
+	description.symtab.is_there = 2;
+	check(MESSAGE_DESCRIPTION, PUT(description, ""), false, -EBADMSG);
+	description = good;
+	description.debugdata_err = 1;
+	check(MESSAGE_DESCRIPTION, PUT(description, ""), false, -EBADMSG);
+	description = good;
+	memset(description.link_name, 'x', sizeof(description.link_name));
+	check(MESSAGE_DESCRIPTION, PUT(description, ""), false, -EBADMSG);
+	description = good;
+	memset(description.supplementary_name, 'x', sizeof(description.supplementary_name));
+	check(MESSAGE_DESCRIPTION, PUT(description, ""), false, -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_has_a_name_and_a_layout),
 		cmocka_unit_test(a_way_of_demangling_is_one_of_the_known),
 		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(descriptions_are_checked),
 		cmocka_unit_test(text_lengths_must_add_up),
 		cmocka_unit_test(paths_hold_no_nul_and_have_a_maximum),
 		cmocka_unit_test(names_are_one_harmless_component),

@@ -358,6 +358,10 @@ static void symbols_takes_addresses_behind_the_file(void **state)
 	assert_string_equal(parsed.symbols.texts[1], "34");
 	assert_int_equal(parse("symbols", "a", "-"), 0);
 	assert_int_equal(parsed.symbols.n_texts, 1);
+	assert_int_equal(parse("symbols", "--json", "a"), 0);
+	assert_false(parsed.symbols.unwind);
+	assert_int_equal(parsed.symbols.n_files, 1);
+	assert_int_equal(parsed.symbols.n_texts, 0);
 	assert_int_equal(parse("symbols", "a", "b", "--unwind"), 0);
 	assert_int_equal(parsed.symbols.n_texts, 0);
 }
@@ -381,7 +385,6 @@ static void wrong_usage_of_symbols_points_to_its_own_help(void **state)
 		const char *error; /* between "hostprof: " and "; see hostprof symbols --help" */
 	} cases[] = {
 		{{"symbols"}, "no FILE to show"},
-		{{"symbols", "a"}, "say what to show of 'a': an ADDRESS, or --unwind"},
 		{{"symbols", "--unwind"}, "no FILE to show"},
 		{{"symbols", "--unwind", "--"}, "no FILE to show"},
 		{{"symbols", "--unwind=a"}, "--unwind takes no argument"},

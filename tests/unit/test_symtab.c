@@ -8,7 +8,9 @@
 #include <link.h>
 #include <stdio.h>
 
+#include "elf/dynamic.h"
 #include "elf/elf_file.h"
+#include "elf/symbol_count.h"
 #include "elf/symtab.h"
 #include "elf_image.h"
 
@@ -740,6 +742,87 @@ static void every_function_of_nm_is_found(void **state)
 	close_table(&table);
 }
 
+/* Neighbours and nested ones are one run. */
+static void code_with_symbols_is_told_in_runs(void **state)
+{
+	const struct image_symbol symbols[] = {
+		FUNC("a", T, 0x10, GLOBAL),
+		FUNC("b", T + 0x10, 0x10, LOCAL),
+		FUNC("outer", T + 0x40, 0x40, GLOBAL),
+		FUNC("in", T + 0x50, 8, LOCAL),
+		FUNC("alone", T + 0x90, 0x10, WEAK),
+	};
+	const uint64_t runs[][2] = {{T, T + 0x20}, {T + 0x40, T + 0x80}, {T + 0x90, T + 0xa0}};
+	uint64_t start, limit;
+	struct elf_image image;
+	struct table table;
+	size_t pos = 0;
+
+	(void)state;
+	image_init(&image);
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
+		image_add_symbol(&image, &symbols[i]);
+	table = open_table(image_fd(&image));
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(symtab_next_run(table.symtab, &pos, &start, &limit));
+		assert_int_equal(start, runs[i][0]);
+		assert_int_equal(limit, runs[i][1]);
+	}
+	assert_false(symtab_next_run(table.symtab, &pos, &start, &limit));
+	close_table(&table);
+}
+
+/* Entries and functions as they stand there; what is imported is not the file's. */
+static void tables_are_counted(void **state)
+{
+	const struct image_symbol symbols[] = {
+		{"", 0, 0, STT_NOTYPE, STB_LOCAL, 0, 0},
+		FUNC("a", T, 0x10, GLOBAL),
+		FUNC("alias", T, 0x10, LOCAL),
+		{"data", T, 8, STT_OBJECT, STB_GLOBAL, SECTION_DATA, 0},
+		{"imported", 0, 0, STT_FUNC, STB_GLOBAL, SHN_UNDEF, 0},
+	};
+	struct symbol_count count;
+	struct elf_image image;
+	struct elf_file *file;
+
+	(void)state;
+	image_init(&image);
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
+		image_add_symbol(&image, &symbols[i]);
+	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
+	assert_int_equal(symbol_count(file, SHT_SYMTAB, &count), 0);
+	assert_int_equal(count.symbols, 4);
+	assert_int_equal(count.functions, 2);
+	assert_int_equal(symbol_count(file, SHT_DYNSYM, &count), -ENOENT);
+	elf_file_free(file);
+}
+
+static void programs_and_libraries_are_told_apart(void **state)
+{
+	static const Elf64_Dyn pie[] = {{.d_tag = DT_FLAGS}, {.d_tag = DT_FLAGS_1, .d_un.d_val = DF_1_NOW | DF_1_PIE}};
+	static const Elf64_Dyn library[] = {{.d_tag = DT_FLAGS_1, .d_un.d_val = DF_1_NOW}, {.d_tag = DT_NULL}};
+	struct elf_image image;
+	struct elf_file *file;
+
+	(void)state;
+	image_init(&image);
+	image_shdr(&image, SECTION_DATA)->sh_type = SHT_DYNAMIC;
+	image_shdr(&image, SECTION_DATA)->sh_size = sizeof(pie);
+	memcpy(image.bytes + image_shdr(&image, SECTION_DATA)->sh_offset, pie, sizeof(pie));
+	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
+	assert_true(dynamic_is_pie(file));
+	elf_file_free(file);
+	memcpy(image.bytes + image_shdr(&image, SECTION_DATA)->sh_offset, library, sizeof(library));
+	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
+	assert_false(dynamic_is_pie(file));
+	elf_file_free(file);
+	image_shdr(&image, SECTION_DATA)->sh_size = UINT64_MAX;
+	assert_int_equal(elf_file_open(image_fd(&image), &file), 0);
+	assert_false(dynamic_is_pie(file));
+	elf_file_free(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -754,6 +837,9 @@ int main(void)
 		cmocka_unit_test(read_only_data_within_an_executable_segment_is_left_out),
 		cmocka_unit_test(dynamic_symbols_fill_what_the_full_table_lacks),
 		cmocka_unit_test(addresses_are_told_in_their_order),
+		cmocka_unit_test(code_with_symbols_is_told_in_runs),
+		cmocka_unit_test(tables_are_counted),
+		cmocka_unit_test(programs_and_libraries_are_told_apart),
 		cmocka_unit_test(name_is_cut_to_the_buffer),
 		cmocka_unit_test(name_longer_than_one_read_is_whole),
 		cmocka_unit_test(bad_tables_give_no_symbols),
