@@ -17,7 +17,7 @@ apt_build="gcc libc6-dev make clang libbpf-dev libelf-dev zlib1g-dev liblzma-dev
 	protobuf-c-compiler libcap-dev libseccomp-dev libiberty-dev libmd-dev libjansson-dev pkg-config"
 apt_test="g++ golang-go/go rustc/rustc libcmocka-dev libdw-dev libfuse3-dev fuse3 clang-tidy/clang-tidy
 	clang-format/clang-format llvm/llvm-symbolizer shellcheck jq python3 curl strace libcap2-bin qemu-system-x86 qemu-system-arm busybox-static cpio
-	gcc-aarch64-linux-gnu musl-tools libssl-dev npm/npm nodejs/node default-jdk-headless/jcmd"
+	gcc-aarch64-linux-gnu musl-tools libssl-dev xz-utils/xz npm/npm nodejs/node default-jdk-headless/jcmd"
 dnf_build="gcc glibc-devel make clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel xz-devel libzstd-devel
 	protobuf-c-devel protobuf-c-compiler libcap-devel libseccomp-devel binutils-devel libmd-devel jansson-devel pkgconf-pkg-config"
 dnf_test="gcc-c++ glibc-static golang/go rust/rustc libcmocka-devel elfutils-devel fuse3-devel fuse3

@@ -9,7 +9,7 @@
 
 struct jit_names;
 struct object_cache;
-struct ksyms;
+struct kernel_names;
 
 struct builder_result {
 	uint64_t frames_named, frames_unnamed, samples;
@@ -22,7 +22,8 @@ struct builder_sink {
 	void *ctx;
 };
 
-/* Makes all outputs but the first `skip`. jit may be NULL: generated code has no names; ksyms may be NULL: "[kernel
+/* Makes all outputs but the first `skip`. jit may be NULL: generated code has no names; kernel may be NULL: "[kernel
  * restricted]" frames. */
-int builder_run(const struct batch *batch, struct object_cache *cache, struct jit_names *jit, const struct ksyms *ksyms,
-		uint32_t skip, const struct builder_sink *sink, struct summary *summary, struct builder_result *ret);
+int builder_run(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
+		struct kernel_names *kernel, uint32_t skip, const struct builder_sink *sink, struct summary *summary,
+		struct builder_result *ret);

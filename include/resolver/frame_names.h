@@ -11,7 +11,7 @@
 struct frame_names;
 struct jit_names;
 struct object_cache;
-struct ksyms;
+struct kernel_names;
 
 /* One function of a frame; texts are ids for frame_names_string(). */
 struct frame_line {
@@ -28,10 +28,10 @@ struct frame_name {
 	enum unnamed why; /* it is not */
 };
 
-/* Names all words of all stacks. jit NULL: generated code has no names. ksyms NULL: kernel frames become "[kernel
+/* Names all words of all stacks. jit NULL: generated code has no names. kernel NULL: kernel frames become "[kernel
  * restricted]". The word of a 32-bit process' stack becomes "[32-bit]". Borrows the batch. */
 int frame_names_new(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
-		    const struct ksyms *ksyms, struct frame_names **ret);
+		    struct kernel_names *kernel, struct frame_names **ret);
 void frame_names_free(struct frame_names *names);
 
 /* The dense number of word `index` of a stack. */

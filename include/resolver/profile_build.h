@@ -9,13 +9,13 @@
 
 struct object_cache;
 struct profile;
-struct ksyms;
+struct kernel_names;
 
 struct profile_source {
 	const struct batch *batch;
 	const struct frame_names *names;
 	const struct object_cache *cache; /* for the build ids of the files */
-	const struct ksyms *ksyms;	  /* may be NULL */
+	struct kernel_names *kernel;	  /* may be NULL */
 };
 
 /* Profile of the samples with these indexes, header, comments and labels included. `comments` come on top of those of

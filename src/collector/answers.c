@@ -239,7 +239,8 @@ static void on_ksymbol(void *ctx, const struct sideband_record *record)
 	struct batch_ksymbol *symbol;
 	size_t at = collector->ksymbol_names.len;
 
-	if (record->ksymbol.is_unregister || at > UINT32_MAX)
+	/* What is taken away tells by its record where it ended. */
+	if (at > UINT32_MAX)
 		return;
 	buf_append(&collector->ksymbol_names, record->ksymbol.name, strlen(record->ksymbol.name) + 1);
 	symbol = collector->ksymbol_names.err ? NULL : vec_push(&collector->ksymbols);

@@ -195,13 +195,14 @@ static int emit_merged(struct builder *builder, const struct batch_output *outpu
 	return err;
 }
 
-int builder_run(const struct batch *batch, struct object_cache *cache, struct jit_names *jit, const struct ksyms *ksyms,
-		uint32_t skip, const struct builder_sink *sink, struct summary *summary, struct builder_result *ret)
+int builder_run(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
+		struct kernel_names *kernel, uint32_t skip, const struct builder_sink *sink, struct summary *summary,
+		struct builder_result *ret)
 {
 	struct builder builder = {
-		.source = {.batch = batch, .cache = cache, .ksyms = ksyms}, .sink = sink, .skip = skip};
+		.source = {.batch = batch, .cache = cache, .kernel = kernel}, .sink = sink, .skip = skip};
 	struct frame_names *names = NULL;
-	int err = frame_names_new(batch, cache, jit, ksyms, &names);
+	int err = frame_names_new(batch, cache, jit, kernel, &names);
 
 	if (err)
 		return err;

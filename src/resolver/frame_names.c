@@ -19,7 +19,7 @@
 #include "base/vec.h"
 #include "resolver/jit_names.h"
 #include "resolver/object_cache.h"
-#include "symbol/ksyms.h"
+#include "resolver/kernel_names.h"
 
 #define MAX_FRAMES (8u << 20)
 #define MAX_LINES (16u << 20)
@@ -54,7 +54,7 @@ struct jit_frame_vec VEC(struct jit_frame);
 struct naming {
 	struct frame_names *names;
 	struct object_cache *cache;
-	const struct ksyms *ksyms;
+	struct kernel_names *kernel;
 	uint32_t *object_index; /* object id -> index into batch objects */
 	uint32_t object_ids;	/* length of object_index */
 	struct jit_names *jit;
@@ -126,9 +126,9 @@ static int name_kernel_frame(struct naming *naming, const struct frame_key *key,
 	frame->is_kernel = true;
 	frame->object = BATCH_NONE;
 	frame->offset = address;
-	if (!naming->ksyms)
+	if (!naming->kernel || !kernel_names_known(naming->kernel))
 		return intern_unnamed(naming, frame, UNNAMED_KERNEL_RESTRICTED, "[kernel]");
-	if (ksyms_find(naming->ksyms, address, &sym))
+	if (kernel_names_find(naming->kernel, address, &sym))
 		return intern_unnamed(naming, frame, UNNAMED_KERNEL, "[kernel]");
 	frame->is_named = true;
 	snprintf(module, sizeof(module), "[%s]", sym.module[0] ? sym.module : "kernel");
@@ -285,7 +285,7 @@ static int name_all(struct naming *naming, const struct batch *batch)
 }
 
 int frame_names_new(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
-		    const struct ksyms *ksyms, struct frame_names **ret)
+		    struct kernel_names *kernel, struct frame_names **ret)
 {
 	struct frame_names *names = calloc(1, sizeof(*names));
 	auto_free struct naming *naming = calloc(1, sizeof(*naming));
@@ -302,7 +302,7 @@ int frame_names_new(const struct batch *batch, struct object_cache *cache, struc
 	err = intern_new(3ULL * MAX_FRAMES, MAX_STRING_BYTES, &names->strings);
 	if (err)
 		goto fail;
-	*naming = (struct naming){.names = names, .cache = cache, .jit = jit, .ksyms = ksyms};
+	*naming = (struct naming){.names = names, .cache = cache, .jit = jit, .kernel = kernel};
 	vec_init(&naming->jit_frames, MAX_FRAMES);
 	err = name_all(naming, batch);
 	if (err)

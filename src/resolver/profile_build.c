@@ -14,7 +14,7 @@
 #include "base/map.h"
 #include "profile/profile.h"
 #include "resolver/object_cache.h"
-#include "symbol/ksyms.h"
+#include "resolver/kernel_names.h"
 
 #define PROFILE_MAX_BYTES (512u << 20)
 #define PAGE_BYTES 4096ULL
@@ -110,8 +110,8 @@ static int add_kernel_part(struct build *build, uint32_t module, const struct pa
 
 	if (!strcmp(name, "[kernel]"))
 		mapping.file = "[kernel.kallsyms]";
-	if (strcmp(name, "[kernel]") || !build->source->ksyms ||
-	    !ksyms_text(build->source->ksyms, &mapping.start, &mapping.limit)) {
+	if (strcmp(name, "[kernel]") || !build->source->kernel ||
+	    !kernel_names_text(build->source->kernel, &mapping.start, &mapping.limit)) {
 		mapping.start = UINT64_MAX;
 		mapping.limit = 0;
 	}

@@ -15,8 +15,8 @@
 #include "ipc/confine.h"
 #include "ipc/usage.h"
 #include "resolver/jit_names.h"
+#include "resolver/kernel_names.h"
 #include "resolver_internal.h"
-#include "symbol/ksyms.h"
 
 #define MODULE "resolver"
 #define NEXT_TABLE_MS 5
@@ -68,25 +68,18 @@ static int on_kernel_symbols(struct resolver *resolver, struct message *message)
 {
 	const struct message_kernel_symbols *symbols = message->payload;
 	struct message_parsed ready = {.object = 0}; /* stands for the kernel */
-	bool is_restricted = true;
-	size_t bad = 0;
-	int err;
 
-	resolver->has_ksyms = false;
 	if (symbols->err || message->fd < 0)
 		return 0;
 	/* The kernel's own text, and the first tables wait behind it. */
 	setpriority(PRIO_PROCESS, 0, resolver->table_nice);
-	err = ksyms_read(resolver->ksyms, message->fd, &is_restricted, &bad);
+	ready.err = kernel_names_read(resolver->kernel, message->fd);
 	setpriority(PRIO_PROCESS, 0, 0);
-	if (err)
-		log_write(LOG_WARN, MODULE, "kernel symbols unreadable, kernel frames stay unnamed: %s", err_name(err));
-	resolver->has_ksyms = !err && !is_restricted;
-	log_write(LOG_DEBUG, MODULE, "%zu kernel symbols, %zu bad lines%s", ksyms_count(resolver->ksyms), bad,
-		  is_restricted ? ", restricted" : "");
-	ready.err = err;
-	ready.symbols = ksyms_count(resolver->ksyms);
-	ready.index_bytes = ksyms_memory_bytes(resolver->ksyms);
+	if (ready.err)
+		log_write(LOG_WARN, MODULE, "kernel symbols unreadable, kernel frames stay unnamed: %s",
+			  err_name(ready.err));
+	ready.symbols = kernel_names_count(resolver->kernel);
+	ready.index_bytes = kernel_names_memory_bytes(resolver->kernel);
 	return channel_send(resolver->channel, MESSAGE_PARSED, 0, &ready, sizeof(ready), -1);
 }
 
@@ -206,7 +199,7 @@ int resolver_main(int channel_fd)
 	if (!err)
 		resolver_use_debug_files(&resolver);
 	if (!err)
-		err = ksyms_new(&resolver.ksyms);
+		err = kernel_names_new(&resolver.kernel);
 	if (!err)
 		err = jit_names_new(&(struct jit_names_options){.max_bytes = JIT_NAMES_BYTES,
 								.reading = on_jit_reading,
@@ -217,7 +210,7 @@ int resolver_main(int channel_fd)
 		err = serve(&resolver);
 	if (err != -EPIPE)
 		log_errno(err, MODULE, "stopped");
-	ksyms_free(resolver.ksyms);
+	kernel_names_free(resolver.kernel);
 	jit_names_free(resolver.jit);
 	resolver_release_postponed(&resolver);
 	object_cache_free(resolver.cache);

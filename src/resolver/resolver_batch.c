@@ -13,7 +13,7 @@
 #include "ipc/usage.h"
 #include "resolver/builder.h"
 #include "resolver/jit_names.h"
-#include "symbol/ksyms.h"
+#include "resolver/kernel_names.h"
 
 #define USAGE_INTERVAL_NS (100 * NSEC_PER_MSEC)
 
@@ -68,14 +68,6 @@ static int send_summary(struct resolver *resolver, uint64_t batch, const struct 
 	return err ? err : channel_send(resolver->channel, MESSAGE_SUMMARY, 0, &head, sizeof(head), fd);
 }
 
-/* The kernel's later additions are part of the batch. */
-static void add_ksymbols(struct resolver *resolver, const struct batch *batch)
-{
-	for (uint32_t i = 0; i < batch->n_ksymbols; i++)
-		ksyms_add(resolver->ksyms, batch->ksymbols[i].address, batch->ksymbols[i].len,
-			  batch_string(batch, batch->ksymbols[i].name));
-}
-
 static int build(struct resolver *resolver, const struct message_batch *request, int fd, struct builder_result *result)
 {
 	struct output_context context = {.resolver = resolver, .batch = request->batch};
@@ -86,10 +78,10 @@ static int build(struct resolver *resolver, const struct message_batch *request,
 
 	if (err)
 		return err;
-	add_ksymbols(resolver, &batch);
+	kernel_names_begin_batch(resolver->kernel, &batch);
 	jit_names_begin_batch(resolver->jit, batch.info.end_mono_ns);
-	err = builder_run(&batch, resolver->cache, resolver->jit, resolver->has_ksyms ? resolver->ksyms : NULL,
-			  request->skip, &sink, summary, result);
+	err = builder_run(&batch, resolver->cache, resolver->jit, resolver->kernel, request->skip, &sink, summary,
+			  result);
 	if (!err)
 		err = send_summary(resolver, request->batch, summary);
 	batch_release(&batch);

@@ -28,8 +28,7 @@ struct resolver {
 	uint32_t last_request; /* for a debug file */
 	struct object_cache *cache;
 	struct jit_names *jit;
-	struct ksyms *ksyms;
-	bool has_ksyms;
+	struct kernel_names *kernel;
 	bool made_table; /* just now */
 	int table_nice;	 /* priority while a table is made */
 	int usage_fd;

@@ -11,7 +11,8 @@
  * MODULE_SYMBOL_MAX. Half of the symbols of a kernel built with call padding are "__pfx_NAME" right before "NAME": such
  * a pair has one copy in `names`.
  *
- * What is loaded later comes as KSYMBOL records, with its length, and is kept in a list of its own (`added`). */
+ * What BPF and ftrace make later comes as KSYMBOL records, with its length, and is kept in a list of its own (`added`).
+ * Of modules there are no records: what a second reading found is kept beside the first (`later`). */
 #include "symbol/ksyms.h"
 
 #include <assert.h>
@@ -86,6 +87,7 @@ struct ksyms {
 	struct added_vec added; /* by address, never overlapping */
 	struct intern *added_names;
 	uint64_t text_start, text_end; /* 0: unknown */
+	struct ksyms *later;	       /* modules alone; NULL: was not read again */
 };
 
 struct reading {
@@ -96,6 +98,7 @@ struct reading {
 	uint64_t text, stext, etext;
 	size_t zeros, bad;
 	size_t last_name; /* offset of the name added last */
+	bool only_modules;
 };
 
 static void tables_init(struct ksyms *ksyms)
@@ -106,6 +109,7 @@ static void tables_init(struct ksyms *ksyms)
 	buf_init(&ksyms->names, MAX_NAME_BYTES);
 	ksyms->modules = ksyms->added_names = NULL;
 	ksyms->text_start = ksyms->text_end = 0;
+	ksyms->later = NULL;
 }
 
 static void tables_release(struct ksyms *ksyms)
@@ -116,6 +120,7 @@ static void tables_release(struct ksyms *ksyms)
 	buf_release(&ksyms->names);
 	intern_free(ksyms->modules);
 	intern_free(ksyms->added_names);
+	ksyms_free(ksyms->later);
 }
 
 int ksyms_new(struct ksyms **ret)
@@ -236,6 +241,8 @@ static int read_line(struct reading *reading, const char *bytes, size_t n)
 	} else if (is_name(name, len, "_etext")) {
 		reading->etext = address;
 	}
+	if (reading->only_modules && module == MODULE_KERNEL)
+		return 0;
 	err = add_name(reading, name, len, &name_at);
 	if (err)
 		return err;
@@ -399,39 +406,62 @@ static int build_tables(struct ksyms *ksyms, struct reading *reading)
 	return 0;
 }
 
-int ksyms_read(struct ksyms *ksyms, int fd, bool *ret_restricted, size_t *ret_bad)
+static int read_tables(struct reading *reading, int fd, struct ksyms *ret)
 {
 	auto_free char *piece = malloc(PIECE + MAX_LINE + 1);
-	struct reading reading = {.zeros = 0};
-	struct ksyms fresh;
 	int err = -ENOMEM;
 
+	vec_init(&reading->lines, MAX_SYMBOLS);
+	buf_init(&reading->names, MAX_NAME_BYTES);
+	if (piece)
+		err = intern_new(MAX_MODULES, MAX_MODULE_BYTES, &reading->modules);
+	if (!err)
+		err = intern_add_str(reading->modules, "bpf", &reading->bpf);
+	if (!err)
+		err = read_lines(reading, fd, piece);
+	if (!err)
+		err = build_tables(ret, reading);
+	vec_release(&reading->lines);
+	buf_release(&reading->names);
+	intern_free(reading->modules);
+	return err;
+}
+
+int ksyms_read(struct ksyms *ksyms, int fd, bool *ret_restricted, size_t *ret_bad)
+{
+	struct reading reading = {.zeros = 0};
+	struct ksyms fresh;
+	int err;
+
 	tables_init(&fresh);
-	vec_init(&reading.lines, MAX_SYMBOLS);
-	buf_init(&reading.names, MAX_NAME_BYTES);
-	if (!piece)
-		goto out;
-	err = intern_new(MAX_MODULES, MAX_MODULE_BYTES, &reading.modules);
-	if (!err)
-		err = intern_add_str(reading.modules, "bpf", &reading.bpf);
-	if (!err)
-		err = read_lines(&reading, fd, piece);
-	if (!err)
-		err = build_tables(&fresh, &reading);
-	if (err)
-		goto out;
+	err = read_tables(&reading, fd, &fresh);
+	if (err) {
+		tables_release(&fresh);
+		return err;
+	}
 	tables_release(ksyms);
 	*ksyms = fresh;
-	tables_init(&fresh);
 	*ret_restricted = reading.zeros && !ksyms->symbols.len;
 	if (ret_bad)
 		*ret_bad = reading.bad;
-out:
-	tables_release(&fresh);
-	vec_release(&reading.lines);
-	buf_release(&reading.names);
-	intern_free(reading.modules);
-	return err;
+	return 0;
+}
+
+int ksyms_read_again(struct ksyms *ksyms, int fd)
+{
+	struct reading reading = {.only_modules = true};
+	struct ksyms *later = NULL;
+	int err = ksyms_new(&later);
+
+	if (!err)
+		err = read_tables(&reading, fd, later);
+	if (err) {
+		ksyms_free(later);
+		return err;
+	}
+	ksyms_free(ksyms->later);
+	ksyms->later = later;
+	return 0;
 }
 
 /* --- looking up ----------------------------------------------------------------------------------------------------
@@ -462,8 +492,14 @@ static struct ksym symbol_of(uint64_t address, const char *name, const char *mod
 			     .module = module};
 }
 
-/* Of what kallsyms said. */
-static int find_read(const struct ksyms *ksyms, uint64_t address, struct ksym *ret)
+/* Index of the first added range that ends behind the address. */
+static size_t find_added(const struct added_vec *added, uint64_t address)
+{
+	return partition_point(added->len, i, added->items[i].limit <= address);
+}
+
+/* Of what kallsyms said at one reading. *ret_is_module: not of the kernel proper. */
+static int find_at_once(const struct ksyms *ksyms, uint64_t address, struct ksym *ret, bool *ret_is_module)
 {
 	const struct run *run = find_run(ksyms, address);
 	const struct symbol_start *symbols;
@@ -478,6 +514,44 @@ static int find_read(const struct ksyms *ksyms, uint64_t address, struct ksym *r
 		return -ENOENT;
 	*ret = symbol_of(run->base + symbols[n - 1].offset, (const char *)ksyms->names.data + symbols[n - 1].name,
 			 intern_str(ksyms->modules, run->module));
+	/* Between two programs of BPF there may be room, too. */
+	ret->has_no_end = run->module != MODULE_KERNEL && (n == run->n || run->symbol_max == LAST_SYMBOL_MAX);
+	*ret_is_module = run->module != MODULE_KERNEL;
+	return 0;
+}
+
+static bool is_same(const struct ksym *a, const struct ksym *b)
+{
+	return strcmp(a->module, b->module) == 0 && strcmp(a->system_name, b->system_name) == 0;
+}
+
+/* A record told where the symbol ends. */
+static bool ended_before(const struct ksyms *ksyms, uint64_t symbol, uint64_t address)
+{
+	size_t at = find_added(&ksyms->added, symbol);
+
+	return at < ksyms->added.len && ksyms->added.items[at].start == symbol &&
+	       ksyms->added.items[at].limit <= address;
+}
+
+/* Of what kallsyms said at both readings. Where it said two things the samples may be of either, unless a module is
+ * still there and what seemed to be the end of it was another's. */
+static int find_read(const struct ksyms *ksyms, uint64_t address, struct ksym *ret)
+{
+	bool is_module, is_module_later;
+	int err = find_at_once(ksyms, address, ret, &is_module);
+	struct ksym later, same;
+
+	if (!err && ended_before(ksyms, ret->address, address))
+		err = -ENOENT;
+	if (!ksyms->later || (!err && !is_module))
+		return err;
+	if (find_at_once(ksyms->later, address, &later, &is_module_later))
+		return err; /* a module that was unloaded */
+	if (!err && !is_same(ret, &later) &&
+	    (find_at_once(ksyms->later, ret->address, &same, &is_module_later) || !is_same(ret, &same)))
+		return -ENOENT;
+	*ret = later;
 	return 0;
 }
 
@@ -495,12 +569,6 @@ static const char *module_of_added(const char *name, size_t len)
 		if (has_prefix(name, len, modules[i].prefix))
 			return modules[i].module;
 	return "";
-}
-
-/* Index of the first added range that ends behind the address. */
-static size_t find_added(const struct added_vec *added, uint64_t address)
-{
-	return partition_point(added->len, i, added->items[i].limit <= address);
 }
 
 static int name_added(struct ksyms *ksyms, const char *name, size_t len, struct added *entry)
@@ -580,7 +648,7 @@ bool ksyms_text(const struct ksyms *ksyms, uint64_t *start, uint64_t *end)
 
 size_t ksyms_count(const struct ksyms *ksyms)
 {
-	return ksyms->symbols.len + ksyms->added.len;
+	return ksyms->symbols.len + ksyms->added.len + (ksyms->later ? ksyms_count(ksyms->later) : 0);
 }
 
 size_t ksyms_memory_bytes(const struct ksyms *ksyms)
@@ -588,5 +656,6 @@ size_t ksyms_memory_bytes(const struct ksyms *ksyms)
 	return sizeof(*ksyms) + ksyms->runs.cap * sizeof(struct run) +
 	       ksyms->symbols.cap * sizeof(struct symbol_start) + ksyms->names.cap +
 	       ksyms->added.cap * sizeof(struct added) + (ksyms->modules ? intern_memory_bytes(ksyms->modules) : 0) +
-	       (ksyms->added_names ? intern_memory_bytes(ksyms->added_names) : 0);
+	       (ksyms->added_names ? intern_memory_bytes(ksyms->added_names) : 0) +
+	       (ksyms->later ? ksyms_memory_bytes(ksyms->later) : 0);
 }

@@ -5,7 +5,8 @@
 #
 #   debian.sh kernel SUITE ARCH DIRECTORY
 #       The newest cloud kernel of the suite (bullseye: 5.10, bookworm: 6.1, trixie: 6.12; ARCH amd64 or arm64) as
-#       DIRECTORY/vmlinuz-SUITE-ARCH, whose path is printed, with its config beside it.
+#       DIRECTORY/vmlinuz-SUITE-ARCH, whose path is printed, with its config and its overlay.ko (a module that depends
+#       on no other) beside it.
 #
 #   debian.sh root SUITE ARCH DIRECTORY PACKAGE...
 #       The packages and all that they depend on, unpacked (not installed) in DIRECTORY: a sysroot for a cross
@@ -48,7 +49,8 @@ open_archive() {
 
 kernel() {
 	image=$directory/vmlinuz-$suite-$arch
-	if [ ! -s "$image" ]; then
+	module=$directory/overlay-$suite-$arch.ko
+	if [ ! -s "$image" ] || [ ! -s "$module" ]; then
 		open_archive
 		package=$(apt apt-cache depends "linux-image-cloud-$arch" | awk '/Depends: linux-image-/ {print $2; exit}')
 		[ -n "$package" ] || die "$suite has no cloud kernel for $arch"
@@ -56,6 +58,9 @@ kernel() {
 		dpkg -x "$work/$package"_*.deb "$work/root"
 		cp "$work"/root/boot/config-* "$directory/config-$suite-$arch"
 		cp "$work"/root/boot/vmlinuz-* "$image.tmp"
+		find "$work/root" -name 'overlay.ko*' -exec cp {} "$work" \;
+		[ ! -e "$work/overlay.ko.xz" ] || xz -d "$work/overlay.ko.xz"
+		mv "$work/overlay.ko" "$module"
 		rm -rf "$work"
 		mv "$image.tmp" "$image"
 	fi

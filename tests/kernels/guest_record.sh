@@ -60,6 +60,20 @@ check kernel_names_are_there grep -q '_\[k\]' /tmp/folded
 check hotplug_samples_before test "$(samples '^before;' /tmp/folded)" -gt 30
 check hotplug_samples_of_the_cpu_that_came_back test "$(samples '^after;' /tmp/folded)" -gt 60
 
+# A module that is loaded after its kernel's symbols were read.
+cat >/tmp/load_module <<'OVERLAY'
+sleep 1
+insmod /opt/overlay.ko
+mkdir /tmp/merged
+mount -t overlay -o lowerdir=/bin:/opt none /tmp/merged
+timeout 4 sh -c 'while :; do ls -lR /tmp/merged; done' >/dev/null 2>&1
+umount -l /tmp/merged
+OVERLAY
+record module_ -F 99 --folded /tmp/folded --force -- sh /tmp/load_module
+check module_loaded_meanwhile_is_named test "$(samples ';ovl_[a-z_]*_\\[k\\]' /tmp/folded)" -gt 10
+# Of its init code, which is gone by then, there may be some.
+check module_has_names test "$(samples "\[kernel+0x" /tmp/folded)" -lt 5
+
 # A kernel that hides its symbols from root too costs names alone.
 restrict=$(cat /proc/sys/kernel/kptr_restrict)
 echo 2 >/proc/sys/kernel/kptr_restrict

@@ -104,7 +104,7 @@ boot_guest()
 		programs=$WORKLOADS
 		files=("$HOSTPROF=/bin/hostprof" "$(command -v setpriv)=/opt/setpriv")
 	fi
-	files+=("$programs/split-static" "$programs/comm_name")
+	files+=("$programs/split-static" "$programs/comm_name" "$KERNEL_IMAGES/overlay-$1-$2.ko=/opt/overlay.ko")
 	# At the same paths as here, so that what looks into the profiles finds the files.
 	: >"$out.chains"
 	[ "$CHAINS" = no ] || chains "$1" "$2" "$programs" >"$out.chains" 3>"$out.skipped"

@@ -13,7 +13,7 @@
 #include "resolver/builder.h"
 #include "resolver/jit_names.h"
 #include "resolver/object_cache.h"
-#include "symbol/ksyms.h"
+#include "resolver/kernel_names.h"
 
 #define MAX_BYTES (1u << 20)
 #define MAX_OUTPUTS 16
@@ -132,24 +132,24 @@ static void make_batch(struct batch *batch, int with_error_frames, int with_othe
 	close(fd);
 }
 
-static struct ksyms *make_ksyms(void)
+static struct kernel_names *make_kernel_names(void)
 {
 	static const char text[] = "ffffffff81000000 T _stext\nffffffff81000000 T _text\n"
 				   "ffffffff81000010 T leaf_in_kernel\nffffffff81000020 t caller_in_kernel\n"
 				   "ffffffff81000100 T _etext\n";
 	FILE *file = tmpfile();
-	struct ksyms *ksyms;
+	struct kernel_names *kernel;
 	bool is_restricted;
 
 	assert_non_null(file);
 	assert_int_equal(fwrite(text, 1, sizeof(text) - 1, file), sizeof(text) - 1);
 	assert_int_equal(fflush(file), 0);
 	assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
-	assert_int_equal(ksyms_new(&ksyms), 0);
-	assert_int_equal(ksyms_read(ksyms, fileno(file), &is_restricted, NULL), 0);
+	assert_int_equal(kernel_names_new(&kernel), 0);
+	assert_int_equal(kernel_names_read(kernel, fileno(file)), 0);
 	assert_false(is_restricted);
 	fclose(file);
-	return ksyms;
+	return kernel;
 }
 
 static struct object_cache *make_cache(void)
@@ -167,14 +167,14 @@ static void run_batch(int with_error_frames, int with_others, uint32_t skip, str
 {
 	const struct builder_sink sink = {.output = take_output, .ctx = seen};
 	struct object_cache *cache = make_cache();
-	struct ksyms *ksyms = make_ksyms();
+	struct kernel_names *kernel = make_kernel_names();
 	struct batch batch;
 
 	make_batch(&batch, with_error_frames, with_others);
 	memset(seen, 0, sizeof(*seen));
-	assert_int_equal(builder_run(&batch, cache, NULL, ksyms, skip, &sink, summary, result), 0);
+	assert_int_equal(builder_run(&batch, cache, NULL, kernel, skip, &sink, summary, result), 0);
 	batch_release(&batch);
-	ksyms_free(ksyms);
+	kernel_names_free(kernel);
 	object_cache_free(cache);
 }
 

@@ -418,6 +418,64 @@ static void large_kernel_is_small(void **state)
 	free(text);
 }
 
+static void a_second_reading_adds_modules_and_takes_names_that_are_unclear(void **state)
+{
+	const char *then = KERNEL "ffffffff81000200 T do_three\n"
+				  "ffffffffc0000000 t stays\t[same]\nffffffffc0100000 t new_one\t[other]\n"
+				  "ffffffffc0300000 t come\t[come]\nffffffffc0001000 t behind\t[behind]\n";
+	const struct lookup lookups[] = {{0xffffffff81000205, "do_two", "", 0xffffffff81000200},
+					 {0xffffffffc0000010, "stays", "same", 0xffffffffc0000000},
+					 {0xffffffffc0100010, NULL, "", 0},
+					 {0xffffffffc0200010, "gone", "gone", 0xffffffffc0200000},
+					 {0xffffffffc0300010, "come", "come", 0xffffffffc0300000},
+					 /* It seemed to be the end of "same". */
+					 {0xffffffffc0001010, "behind", "behind", 0xffffffffc0001000}};
+	bool restricted;
+	struct ksyms *ksyms = read_text(KERNEL "ffffffffc0000000 t stays\t[same]\nffffffffc0100000 t old_one\t[one]\n"
+					       "ffffffffc0200000 t gone\t[gone]\n",
+					&restricted, NULL);
+	int fd = text_fd(then, strlen(then));
+
+	(void)state;
+	assert_int_equal(ksyms_read_again(ksyms, -1), -EBADF);
+	assert_int_equal(ksyms_read_again(ksyms, fd), 0);
+	check_lookups(ksyms, lookups, sizeof(lookups) / sizeof(lookups[0]));
+	assert_int_equal(ksyms_count(ksyms), 4 + 3 + 4);
+	assert_int_equal(ksyms_read_again(ksyms, fd), 0);
+	check_lookups(ksyms, lookups, sizeof(lookups) / sizeof(lookups[0]));
+	assert_int_equal(ksyms_read(ksyms, fd, &restricted, NULL), 0);
+	assert_int_equal(ksyms_count(ksyms), 4 + 4);
+	close(fd);
+	ksyms_free(ksyms);
+}
+
+static void where_a_program_was_taken_away_a_module_may_come(void **state)
+{
+	const char *then = KERNEL "ffffffffc0001000 t come\t[come]\nffffffffc0001200 t after\t[come]\n";
+	const struct lookup lookups[] = {{0xffffffffc0000010, "old", "bpf", 0xffffffffc0000000},
+					 {0xffffffffc0001010, "come", "come", 0xffffffffc0001000},
+					 /* Of the program or of the module: who knows. */
+					 {0xffffffffc0001210, NULL, "", 0}};
+	bool restricted;
+	struct ksyms *ksyms = read_text(KERNEL "ffffffffc0000000 t bpf_prog_0123456789abcdef_old\t[bpf]\n"
+					       "ffffffffc0001200 t bpf_prog_0123456789abcdef_two\t[bpf]\n",
+					&restricted, NULL);
+	int fd = text_fd(then, strlen(then));
+	struct ksym sym;
+
+	(void)state;
+	assert_int_equal(ksyms_find(ksyms, 0xffffffffc0000010, &sym), 0);
+	assert_true(sym.has_no_end);
+	assert_int_equal(ksyms_add(ksyms, 0xffffffffc0000000, 0x100, "bpf_prog_0123456789abcdef_old"), 0);
+	assert_int_equal(ksyms_find(ksyms, 0xffffffffc0000010, &sym), 0);
+	assert_false(sym.has_no_end);
+	assert_int_equal(ksyms_find(ksyms, 0xffffffffc0001010, &sym), -ENOENT);
+	assert_int_equal(ksyms_read_again(ksyms, fd), 0);
+	check_lookups(ksyms, lookups, sizeof(lookups) / sizeof(lookups[0]));
+	close(fd);
+	ksyms_free(ksyms);
+}
+
 static void own_kernel_is_read(void **state)
 {
 	struct ksyms *ksyms = NULL;
@@ -464,6 +522,8 @@ int main(void)
 		cmocka_unit_test(trampolines_are_of_who_made_them),
 		cmocka_unit_test(the_raw_name_keeps_the_tag),
 		cmocka_unit_test(records_are_bounded),
+		cmocka_unit_test(a_second_reading_adds_modules_and_takes_names_that_are_unclear),
+		cmocka_unit_test(where_a_program_was_taken_away_a_module_may_come),
 		cmocka_unit_test(large_kernel_is_small),
 		cmocka_unit_test(own_kernel_is_read),
 	};
