@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/options.h"
@@ -36,6 +37,7 @@ int main(int argc, char **argv)
 	static struct options options; /* large */
 
 	open_standard_descriptors();
+	memory_keep_small();
 	child_set_up(role);
 	switch (role) {
 	case ROLE_OPENER:

@@ -26,13 +26,18 @@ struct unwinding;
 
 /* Copies of stacks that wait for tables, all together (copy_store.h); those on top keep only their registers. */
 #define ATTRIBUTION_COPY_BYTES (24u << 20)
+#define ATTRIBUTION_RECORD_BYTES (64u << 20)
 
 struct attribution_options {
 	struct registry *registry; /* all borrowed */
 	struct object_table *objects;
 	struct stack_store *store;
 	struct jit_code *jit; /* NULL: generated code has no objects */
-	size_t copy_bytes;    /* 0: ATTRIBUTION_COPY_BYTES */
+	/* Copies of stacks that wait; 0: ATTRIBUTION_COPY_BYTES. With stack_bytes they may take all of that which
+	 * stacks and processes beyond registry_bytes leave free, but a quarter always, as stacks may. */
+	size_t copy_bytes;
+	size_t stack_bytes, registry_bytes;
+	size_t record_bytes; /* of what samples name by hash, and of samples that wait; 0: ATTRIBUTION_RECORD_BYTES */
 	/* First sample in an object that is OBJECT_UNSEEN. */
 	void (*want_object)(void *ctx, struct object *object, struct process *process, const struct mapping *mapping);
 	/* A process whose older mappings are missing; called once a process. */
@@ -75,5 +80,7 @@ void attribution_flush(struct attribution *attribution);
 size_t attribution_waiting(const struct attribution *attribution);
 
 void attribution_next_epoch(struct attribution *attribution);
+/* What samples name by hash fills its share: the next epoch is due. */
+bool attribution_wants_epoch(const struct attribution *attribution);
 void attribution_get_stats(const struct attribution *attribution, struct attribution_stats *ret);
 size_t attribution_memory_bytes(const struct attribution *attribution);

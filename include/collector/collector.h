@@ -36,7 +36,7 @@ struct collector_options {
 	bool with_error_frames;
 	uint32_t demangle;		      /* enum demangle_mode */
 	bool trusts_kernel;		      /* goes on where kernel_guard_check() refuses */
-	size_t copy_bytes;		      /* of stacks that wait for tables; 0: as many as attribution.h says */
+	uint64_t memory_bytes;		      /* of all processes, see base/budget.h; 0: BUDGET_DEFAULT_BYTES */
 	const char *const *debug_directories; /* where debug files are looked for besides */
 	uint32_t n_debug_directories;	      /* DEBUG_MAX_DIRECTORIES at most */
 	const struct collector_output *outputs;

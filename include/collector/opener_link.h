@@ -49,6 +49,8 @@ int opener_link_prepare(struct opener_link *link, uint32_t output, enum output_p
 			const char *path);
 int opener_link_write(struct opener_link *link, uint32_t output, const char *name, int memfd);
 /* Asks what it uses. */
+/* Files in memory that it was given to write, and has not written yet. */
+uint64_t opener_link_unwritten_bytes(const struct opener_link *link);
 void opener_link_ping(struct opener_link *link);
 
 /* When its channel is readable or writable. */

@@ -3,6 +3,7 @@
  * lives through the epoch in which it came and the next one; the kernel sends it anew when it samples it later. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,4 +24,6 @@ const struct stack_record *record_dictionary_stack(const struct record_dictionar
 
 /* Forgets what came before the last call. */
 void record_dictionary_next_epoch(struct record_dictionary *dictionary);
+/* This epoch's entries take a third of the limit: those of three would take it all. */
+bool record_dictionary_is_filling(const struct record_dictionary *dictionary);
 size_t record_dictionary_memory_bytes(const struct record_dictionary *dictionary);

@@ -65,6 +65,7 @@ struct registry;
 struct registry_options {
 	size_t max_processes;	      /* generations kept; those without samples leave: first the ended ones, oldest
 					 exit first, then live ones (counted as registry_processes_dropped) */
+	size_t max_mapping_bytes;     /* of the mappings of all processes; 0: REGISTRY_MAX_MAPPING_BYTES */
 	struct object_table *objects; /* borrowed */
 };
 

@@ -50,6 +50,9 @@ int resolver_link_debug_file(struct resolver_link *link, const struct message_de
 /* Takes over the memfd. One batch at a time. */
 int resolver_link_batch(struct resolver_link *link, uint64_t batch, int memfd, uint64_t now_ns);
 void resolver_link_ping(struct resolver_link *link);
+/* What is kept for the next resolver, should this one die; -1: none. */
+int resolver_link_symbols_fd(const struct resolver_link *link);
+int resolver_link_batch_fd(const struct resolver_link *link);
 
 void resolver_link_serve(struct resolver_link *link, uint64_t now_ns, bool is_writable);
 void resolver_link_tick(struct resolver_link *link, uint64_t now_ns);

@@ -35,6 +35,7 @@ struct sampler_options {
 	bool with_threads, with_cpu;
 	size_t table_bytes; /* of unwind tables in the kernel; 0: SAMPLER_TABLE_BYTES */
 	size_t ring_bytes;  /* 0: for two seconds of samples that share nothing; else rounded up to a power of two */
+	size_t ring_limit;  /* of the rings of samples and of copies, together; 0: none */
 };
 
 /* Receives what the ring held, in ring order. Every record was checked (size, counts, kind). Pointers are valid during
@@ -105,6 +106,8 @@ int sampler_epoll_fd(const struct sampler *sampler); /* readable at the ring's h
 int sampler_read(struct sampler *sampler, const struct sampler_sink *sink);
 /* Empties the kernel's cache of what it sent. */
 void sampler_next_epoch(struct sampler *sampler);
+/* BPF maps, and what of them is mapped by this process, so that its own memory seems to have it. */
+void sampler_memory(const struct sampler *sampler, uint64_t *ret_bytes, uint64_t *ret_mapped_bytes);
 void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret);
 /* Reads the CPU list format "0-3,8" of sysfs, ascending. Pure; -EBADMSG, -E2BIG: more than max. */
 int sampler_parse_cpu_list(const char *text, size_t len, uint32_t *cpus, size_t max, size_t *ret_n);

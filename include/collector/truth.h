@@ -18,6 +18,20 @@ struct truth_unwind {
 	uint64_t walks, walks_given_up; /* of copies; and those that ended for want of a table */
 };
 
+/* What all processes took together at the moment when that was most; each page once. */
+struct truth_memory {
+	uint64_t collector_bytes, opener_bytes, resolver_bytes; /* proportional share, but for what the others are */
+	uint64_t bpf_bytes;					/* maps, whether mapped or not */
+	uint64_t ring_bytes;					/* of process events */
+	uint64_t memfd_bytes;					/* files in memory that travel between processes */
+};
+
+static inline uint64_t truth_memory_sum(const struct truth_memory *memory)
+{
+	return memory->collector_bytes + memory->opener_bytes + memory->resolver_bytes + memory->bpf_bytes +
+	       memory->ring_bytes + memory->memfd_bytes;
+}
+
 struct truth {
 	uint64_t taken, delivered, lost[LOSS_COUNT];
 	uint64_t stacks_complete, stacks_by_end[UNWIND_END_COUNT]; /* samples by how their user stack ended */
@@ -30,7 +44,9 @@ struct truth {
 	double seconds;
 	double user_cpu_seconds, bpf_seconds; /* ours; `bpf_is_estimated` */
 	bool bpf_is_estimated;
-	uint64_t peak_memory_bytes, bpf_map_bytes;
+	uint64_t memory_limit_bytes; /* --mem */
+	struct truth_memory memory_peak;
+	uint64_t bpf_map_bytes; /* at the end */
 	struct truth_unwind unwind;
 };
 

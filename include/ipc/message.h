@@ -85,7 +85,7 @@ struct message_ready {
 
 struct message_pong {
 	uint64_t cpu_ns;     /* user + system of the process */
-	uint64_t pss_bytes;  /* 0 when unknown */
+	uint64_t pss_bytes;  /* most since the last one: see ipc/usage.h */
 	uint64_t peak_bytes; /* peak resident set (ru_maxrss) */
 };
 

@@ -4,7 +4,15 @@
 
 #include "ipc/message.h"
 
-/* A descriptor for usage_read(), to be opened before rights are given up; -1 when the kernel has no smaps_rollup. */
-int usage_open(void);
-/* CPU time, proportional share of memory (0 with fd -1), peak resident set. */
-void usage_read(int fd, struct message_pong *ret);
+struct usage {
+	int fd; /* -1: the kernel has no smaps_rollup */
+	uint64_t peak_bytes;
+};
+
+#define USAGE_NONE ((struct usage){.fd = -1})
+
+/* To be called before rights are given up. */
+struct usage usage_open(void);
+/* CPU time; proportional share of memory but for files in memory, the most since the last call (0: not known); peak
+ * resident set. */
+void usage_read(struct usage *usage, struct message_pong *ret);

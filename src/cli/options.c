@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -125,10 +126,10 @@ static const struct option_row record_rows[] = {
 	  "5.19 to 6.3 can lock up while they are sampled, unless they are 6.1.36 or later, or 6.3.10 or later; hostprof "
 	  "refuses the others. For kernels that a distribution has repaired." },
 	{ 0, "mem", "SIZE", "memory to keep to", OPTION_SIZE,
-	  TARGET(memory_bytes), 16 * MIB, 2 * GIB, "96M", GROUP_OTHER, NULL,
-	  "In bytes, or with K, M or G. A third of it is for unwind tables in the kernel: when that is full, the tables "
-	  "that were not used for the longest time leave. A quarter is for copies of stacks that wait for a table: of "
-	  "further ones only the leaf is known. What else hostprof keeps has bounds of its own." },
+	  TARGET(memory_bytes), BUDGET_MIN_BYTES, BUDGET_MAX_BYTES, "96M", GROUP_OTHER, NULL,
+	  "In bytes, or with K, M or G: of all processes of hostprof, their BPF maps and what travels between them. What "
+	  "was not used for the longest time leaves; no sample does. Where stacks are too many, the rarest are counted "
+	  "for their process alone, as \"[truncated: over the memory budget]\"." },
 	{ 0, "debug-dir", "DIR", "look for debug files in DIR too", OPTION_DEBUG_DIR,
 	  TARGET(debug_directories), 0, 0, NULL, GROUP_OTHER, NULL, DEBUG_DIR_MORE },
 	{ 'q', "quiet", NULL, "no report and no progress, errors only", OPTION_FLAG,
@@ -710,7 +711,7 @@ int options_read(int argc, char **argv, struct options *ret, enum options_page *
 		 char error[OPTIONS_ERROR_BYTES])
 {
 	struct record_options options = {
-		.rate_hz = 99, .exclude_self = true, .error_frames = true, .memory_bytes = (uint64_t)(96 * MIB)};
+		.rate_hz = 99, .exclude_self = true, .error_frames = true, .memory_bytes = BUDGET_DEFAULT_BYTES};
 	struct symbols_options symbols = {0};
 	struct parser parser = {.argc = argc, .argv = argv, .options = &options, .symbols = &symbols};
 	int err;

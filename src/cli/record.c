@@ -31,8 +31,6 @@
 #define CGROUP_PATH_BYTES 4096
 #define MAX_OUTPUT_BYTES (1ULL << 30)
 /* Of --mem: a third, and a quarter. */
-#define TABLES_PART 3
-#define COPIES_PART 4
 
 struct recording {
 	const struct record_options *options;
@@ -175,7 +173,6 @@ static int describe_sampling(const struct record_options *options, struct sample
 					.exclude_self = options->exclude_self,
 					.kernel_only = options->kernel_only,
 					.user_only = options->user_only,
-					.table_bytes = (size_t)(options->memory_bytes / TABLES_PART),
 					.with_threads = options->threads};
 	for (size_t i = 0; i < options->n_pids; i++) {
 		char path[32];
@@ -242,7 +239,7 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 					      .debug_directories = options->debug_directories.paths,
 					      .n_debug_directories = (uint32_t)options->debug_directories.n,
 					      .trusts_kernel = options->trusts_kernel,
-					      .copy_bytes = (size_t)(options->memory_bytes / COPIES_PART),
+					      .memory_bytes = options->memory_bytes,
 					      .outputs = outputs,
 					      .program_start_ns = program_start_ns,
 					      .started = on_started,

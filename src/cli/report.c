@@ -91,6 +91,7 @@ static void walk_named_count(struct walk *walk, const char *parent, const char *
 /* The documented object, in its order. */
 static int truth_walk(const struct truth *truth, figure_visit *visit, void *ctx)
 {
+	const struct truth_memory *memory = &truth->memory_peak;
 	struct walk walk = {visit, ctx, 0};
 
 	walk_count(&walk, "taken", truth->taken);
@@ -108,7 +109,7 @@ static int truth_walk(const struct truth *truth, figure_visit *visit, void *ctx)
 	walk_real(&walk, "first_sample_ms", truth->first_sample_ms < 0 ? NAN : truth->first_sample_ms, 1);
 	walk_real(&walk, "cost.cpu_seconds", truth->user_cpu_seconds, 6);
 	walk_real(&walk, "cost.bpf_seconds", truth->bpf_seconds, 6);
-	walk_count(&walk, "cost.peak_rss_bytes", truth->peak_memory_bytes);
+	walk_count(&walk, "cost.peak_rss_bytes", truth_memory_sum(memory) - memory->bpf_bytes - memory->memfd_bytes);
 	walk_count(&walk, "cost.bpf_map_bytes", truth->bpf_map_bytes);
 	return walk.err;
 }
@@ -116,6 +117,7 @@ static int truth_walk(const struct truth *truth, figure_visit *visit, void *ctx)
 /* What follows behind the files. Add at the end only. */
 static int truth_walk_more(const struct truth *truth, figure_visit *visit, void *ctx)
 {
+	const struct truth_memory *memory = &truth->memory_peak;
 	struct walk walk = {visit, ctx, 0};
 
 	walk_real(&walk, "seconds", truth->seconds, 6);
@@ -133,6 +135,14 @@ static int truth_walk_more(const struct truth *truth, figure_visit *visit, void 
 	walk_count(&walk, "unwind.copies_refused", truth->unwind.copies_refused);
 	walk_count(&walk, "unwind.walks", truth->unwind.walks);
 	walk_count(&walk, "unwind.walks_given_up", truth->unwind.walks_given_up);
+	walk_count(&walk, "memory_peak.bytes", truth_memory_sum(memory));
+	walk_count(&walk, "memory_peak.limit_bytes", truth->memory_limit_bytes);
+	walk_count(&walk, "memory_peak.collector_bytes", memory->collector_bytes);
+	walk_count(&walk, "memory_peak.opener_bytes", memory->opener_bytes);
+	walk_count(&walk, "memory_peak.resolver_bytes", memory->resolver_bytes);
+	walk_count(&walk, "memory_peak.bpf_bytes", memory->bpf_bytes);
+	walk_count(&walk, "memory_peak.ring_bytes", memory->ring_bytes);
+	walk_count(&walk, "memory_peak.memfd_bytes", memory->memfd_bytes);
 	return walk.err;
 }
 
@@ -481,7 +491,7 @@ static void add_cost(struct paragraph *paragraph, const struct truth *truth)
 {
 	double cost = truth->user_cpu_seconds + truth->bpf_seconds;
 	double capacity = truth->hz_wanted > 0 ? (double)truth->expected / truth->hz_wanted : 0;
-	char text[16], maps[16];
+	char text[16], limit[16];
 
 	if (capacity > 0)
 		paragraph_add(paragraph, NULL, "cost %.2f %% of the CPU time", 100 * cost / capacity);
@@ -490,8 +500,8 @@ static void add_cost(struct paragraph *paragraph, const struct truth *truth)
 	paragraph_add(paragraph, NULL, "(processes %s,", seconds_text(truth->user_cpu_seconds, text));
 	paragraph_add(paragraph, NULL, "BPF %s%s),", seconds_text(truth->bpf_seconds, text),
 		      truth->bpf_is_estimated ? " estimated" : "");
-	paragraph_add(paragraph, NULL, "memory %s + BPF maps %s;", spell_bytes(truth->peak_memory_bytes, text),
-		      spell_bytes(truth->bpf_map_bytes, maps));
+	paragraph_add(paragraph, NULL, "memory %s of %s;", spell_bytes(truth_memory_sum(&truth->memory_peak), text),
+		      spell_bytes(truth->memory_limit_bytes, limit));
 }
 
 static void print_truth(const struct terminal *terminal, const struct truth *truth)

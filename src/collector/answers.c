@@ -12,8 +12,9 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define STORE_BYTES (512u << 20)
-#define MAX_PROCESSES (256u << 10)
+/* What one takes, on the average and with its place in maps. */
+#define PROCESS_BYTES 512
+#define OBJECT_BYTES 384
 #define RESCAN_INTERVAL_NS NSEC_PER_SEC
 #ifdef __aarch64__
 #define UNWIND_MACHINE EM_AARCH64
@@ -26,7 +27,8 @@ static void on_scanned_process(void *ctx, const struct message_process *process,
 	struct collector *collector = ctx;
 
 	count(COUNTER_scan_processes);
-	attribution_scan_process(collector->attribution, process, cgroup);
+	if (collector->attribution)
+		attribution_scan_process(collector->attribution, process, cgroup);
 	if (process->tgid == (uint32_t)getpid())
 		collector->own_mnt_ns = process->mnt_ns;
 }
@@ -35,7 +37,8 @@ static void on_scanned_mappings(void *ctx, const struct message_mappings *mappin
 {
 	struct collector *collector = ctx;
 
-	attribution_scan_mappings(collector->attribution, mappings, paths);
+	if (collector->attribution)
+		attribution_scan_mappings(collector->attribution, mappings, paths);
 }
 
 static void on_scanned(void *ctx, uint32_t tgid)
@@ -43,7 +46,8 @@ static void on_scanned(void *ctx, uint32_t tgid)
 	struct collector *collector = ctx;
 
 	collector->is_scanned = collector->is_scanned || !tgid;
-	attribution_scan_done(collector->attribution, tgid, collector_now());
+	if (collector->attribution)
+		attribution_scan_done(collector->attribution, tgid, collector_now());
 }
 
 /* Opened again, it may be the same. What was open and is not to be had any more is good still. */
@@ -100,7 +104,8 @@ static void on_object(void *ctx, const struct message_object_opened *opened, int
 	if (opened->err)
 		log_write(LOG_DEBUG, COLLECTOR_MODULE, "%s not opened: %s", object->path, err_name(opened->err));
 	resolver_link_object(collector->resolver, object);
-	unwinding_object_changed(collector->unwinding, object, collector_now());
+	if (collector->unwinding)
+		unwinding_object_changed(collector->unwinding, object, collector_now());
 }
 
 static void on_kernel_symbols(void *ctx, const struct message_kernel_symbols *symbols, int fd)
@@ -189,14 +194,16 @@ static void on_table(void *ctx, const struct message_table *table, int fd)
 {
 	struct collector *collector = ctx;
 
-	unwinding_table(collector->unwinding, table, fd, collector_now());
+	if (collector->unwinding)
+		unwinding_table(collector->unwinding, table, fd, collector_now());
 }
 
 static void on_table_lost(void *ctx)
 {
 	struct collector *collector = ctx;
 
-	unwinding_ask_again(collector->unwinding);
+	if (collector->unwinding)
+		unwinding_ask_again(collector->unwinding);
 }
 
 static void set_unwind_epoch(void *ctx, uint32_t epoch)
@@ -209,9 +216,7 @@ static void set_unwind_epoch(void *ctx, uint32_t epoch)
 int collector_start_unwinding(struct collector *collector)
 {
 	struct unwinding_options options = {.objects = collector->objects,
-					    .table_bytes = collector->options->sampler.table_bytes
-								   ? collector->options->sampler.table_bytes
-								   : SAMPLER_TABLE_BYTES,
+					    .table_bytes = collector->budget.tables,
 					    .machine = UNWIND_MACHINE,
 					    .set_epoch = set_unwind_epoch,
 					    .want_object = want_object,
@@ -273,21 +278,24 @@ void collector_hold_new_roots(struct collector *collector)
 
 int collector_make_tables(struct collector *collector)
 {
-	struct registry_options registry = {.max_processes = MAX_PROCESSES};
+	const struct memory_budget *budget = &collector->budget;
+	/* Processes with samples stay: they may take of what is for stacks. */
+	struct registry_options registry = {.max_processes = (budget->registry + budget->stacks) / 2 / PROCESS_BYTES,
+					    .max_mapping_bytes = budget->registry / 4};
 	struct attribution_options attribution = {.want_object = want_object,
-						  .copy_bytes = collector->options->copy_bytes,
+						  .record_bytes = budget->records,
 						  .want_scan = want_scan,
 						  .on_ksymbol = on_ksymbol,
 						  .on_records_lost = on_records_lost,
 						  .ctx = collector};
 	struct jit_code_options jit = {.want_perf_map = want_perf_map, .ctx = collector};
-	int err = object_table_new(FRAME_OBJECT_MAX, &collector->objects);
+	int err = object_table_new(budget->registry / 4 / OBJECT_BYTES, &collector->objects);
 
 	registry.objects = jit.objects = collector->objects;
 	if (!err)
 		err = registry_new(&registry, &collector->registry);
 	if (!err)
-		err = stack_store_new(STORE_BYTES, &collector->store);
+		err = stack_store_new(budget->stacks, &collector->store);
 	if (!err)
 		err = jit_code_new(&jit, &collector->jit);
 	if (!err)
@@ -297,6 +305,8 @@ int collector_make_tables(struct collector *collector)
 	attribution.registry = collector->registry;
 	attribution.objects = collector->objects;
 	attribution.store = collector->store;
+	attribution.stack_bytes = budget->stacks;
+	attribution.registry_bytes = budget->registry;
 	attribution.jit = collector->jit;
 	return attribution_new(&attribution, &collector->attribution);
 }

@@ -14,9 +14,9 @@
 #include "collector/record_dictionary.h"
 #include "collector/unwinding.h"
 
-#define DICTIONARY_BYTES (64u << 20)
 #define MAX_PENDING (1u << 20)
-#define MAX_WAITING (256u << 10)
+/* Of the share for records: a sixth is for samples that wait. */
+#define WAITING_PART 6
 #define MAX_SCANS (256u << 10)
 /* How long a sample waits for the mappings of its process. */
 #define SCAN_PATIENCE_NS (2 * NSEC_PER_SEC)
@@ -58,15 +58,17 @@ struct attribution {
 int attribution_new(const struct attribution_options *options, struct attribution **ret)
 {
 	struct attribution *attribution = calloc(1, sizeof(*attribution));
+	size_t record_bytes = options->record_bytes ? options->record_bytes : ATTRIBUTION_RECORD_BYTES;
+	size_t waiting_bytes = record_bytes / WAITING_PART;
 	int err;
 
 	if (!attribution)
 		return -ENOMEM;
 	attribution->options = *options;
 	vec_init(&attribution->pending, MAX_PENDING);
-	vec_init(&attribution->waiting, MAX_WAITING);
+	vec_init(&attribution->waiting, waiting_bytes / sizeof(struct waiting));
 	vec_init(&attribution->scans, MAX_SCANS);
-	err = record_dictionary_new(DICTIONARY_BYTES, &attribution->dictionary);
+	err = record_dictionary_new(record_bytes - waiting_bytes, &attribution->dictionary);
 	if (!err)
 		err = copy_store_new(options->copy_bytes ? options->copy_bytes : ATTRIBUTION_COPY_BYTES,
 				     &attribution->copies);
@@ -313,13 +315,19 @@ static int store_user_stack(struct attribution *attribution, struct moment *mome
 			words[stack.n++] = frame_from_address(0, 0);
 	}
 	*ret_end = stack.end;
-	return stack_store_add_stack(attribution->options.store, &stack, ret_id);
+	err = stack_store_add_stack(attribution->options.store, &stack, ret_id);
+	if (err != -E2BIG)
+		return err;
+	*ret_end = UNWIND_END_OVER_BUDGET;
+	*ret_id = STACK_FOLDED;
+	return 0;
 }
 
 static int store_kernel_stack(struct attribution *attribution, const struct sample_record *sample, uint32_t *ret_id)
 {
 	const struct stack_record *record;
 	struct stored_stack stack;
+	int err;
 
 	*ret_id = STACK_NONE;
 	if (!sample->kernel)
@@ -329,7 +337,10 @@ static int store_kernel_stack(struct attribution *attribution, const struct samp
 		return -ENOENT;
 	stack = (struct stored_stack){
 		.words = (const uint64_t *)record->frames, .n = record->words, .end = record->end, .is_kernel = 1};
-	return stack_store_add_stack(attribution->options.store, &stack, ret_id);
+	err = stack_store_add_stack(attribution->options.store, &stack, ret_id);
+	if (err == -E2BIG)
+		*ret_id = STACK_FOLDED;
+	return err == -E2BIG ? 0 : err;
 }
 
 static void count_lost(struct attribution *attribution, const struct sample_record *sample, enum loss loss)
@@ -352,6 +363,14 @@ static int make_key(struct attribution *attribution, struct process *process, co
 	return store_kernel_stack(attribution, sample, &ret->kernel_stack);
 }
 
+/* Of a sample whose kernel part does not fit only the process is known: its user part alone would seem to have run. */
+static void give_up_stacks(struct sample_key *key, uint8_t *ret_end)
+{
+	key->user_stack = STACK_FOLDED;
+	key->kernel_stack = STACK_NONE;
+	*ret_end = UNWIND_END_OVER_BUDGET;
+}
+
 /* false: what its stack needs is not there yet; nothing was counted. */
 static bool store_sample(struct attribution *attribution, struct moment *moment, const struct sample_record *sample,
 			 struct sample_key *key)
@@ -361,6 +380,8 @@ static bool store_sample(struct attribution *attribution, struct moment *moment,
 
 	if (err == -EAGAIN)
 		return false;
+	if (!err && key->kernel_stack == STACK_FOLDED)
+		give_up_stacks(key, &end);
 	if (!err)
 		err = stack_store_count(attribution->options.store, key, 1, sample->weight);
 	if (err) {
@@ -620,6 +641,24 @@ static void apply_scans(struct attribution *attribution, uint64_t until_ns)
 /* --- time -----------------------------------------------------------------------------------------------------------
  */
 
+/* Stacks and copies of stacks share their memory with each other, and with processes that are too many. */
+static void share_memory(struct attribution *attribution)
+{
+	const struct attribution_options *options = &attribution->options;
+	size_t registry = options->stack_bytes ? registry_memory_bytes(options->registry) : 0;
+	size_t others = registry > options->registry_bytes ? registry - options->registry_bytes : 0;
+	size_t all = options->stack_bytes > others ? options->stack_bytes - others : 0,
+	       least = options->stack_bytes / 4;
+	size_t copies, stacks;
+
+	if (!options->stack_bytes)
+		return;
+	copies = copy_store_memory_bytes(attribution->copies);
+	stack_store_set_limit(options->store, all > least + copies ? all - copies : least);
+	stacks = stack_store_memory_bytes(options->store);
+	copy_store_set_limit(attribution->copies, all > least + stacks ? all - stacks : least);
+}
+
 void attribution_step(struct attribution *attribution, struct sideband *sideband, uint64_t until_ns, uint64_t now_ns)
 {
 	struct pending_vec *pending = &attribution->pending;
@@ -639,6 +678,7 @@ void attribution_step(struct attribution *attribution, struct sideband *sideband
 		pending->len -= done;
 	}
 	store_waiting(attribution, now_ns);
+	share_memory(attribution);
 }
 
 void attribution_flush(struct attribution *attribution)
@@ -656,9 +696,26 @@ void attribution_next_epoch(struct attribution *attribution)
 	record_dictionary_next_epoch(attribution->dictionary);
 }
 
+bool attribution_wants_epoch(const struct attribution *attribution)
+{
+	if (!record_dictionary_is_filling(attribution->dictionary))
+		return false;
+	/* Those that wait for a scan will look up their frames. */
+	for (size_t i = 0; i < attribution->waiting.len; i++)
+		if (!attribution->waiting.items[i].mappings)
+			return false;
+	return true;
+}
+
 void attribution_get_stats(const struct attribution *attribution, struct attribution_stats *ret)
 {
+	const uint64_t *folded = stack_store_folded(attribution->options.store);
+
 	*ret = attribution->stats;
+	for (size_t end = 0; end < UNWIND_END_COUNT; end++) {
+		ret->by_end[end] -= folded[end];
+		ret->by_end[UNWIND_END_OVER_BUDGET] += folded[end];
+	}
 }
 
 size_t attribution_memory_bytes(const struct attribution *attribution)

@@ -29,18 +29,29 @@
 /* At the end, files that are not open and tables that are not made by then are done without, unless more come. */
 #define LAST_FILES_NS (3 * NSEC_PER_SEC)
 #define LAST_FILES_MAX_NS (15 * NSEC_PER_SEC)
-#define SIDEBAND_RING_BYTES (512u << 10)
+/* Of the rings' share: for process events, a ring a CPU. */
+#define SIDEBAND_RINGS_PART 3
+#define SIDEBAND_RING_MIN_BYTES (32u << 10)
 #define MAX_KSYMBOLS 65536
 #define MAX_KSYMBOL_NAME_BYTES (4u << 20)
 #define MAX_FILES (4u << 20)
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
+static size_t sideband_ring_size(const struct collector *collector, size_t n_cpus)
+{
+	size_t bytes = SIDEBAND_RING_BYTES;
+
+	while (bytes > SIDEBAND_RING_MIN_BYTES && bytes * n_cpus > collector->budget.rings / SIDEBAND_RINGS_PART)
+		bytes /= 2;
+	return bytes;
+}
+
 /* Everything that the kernel may refuse. */
 static int open_kernel_side(struct collector *collector)
 {
 	const struct collector_options *options = collector->options;
-	const struct sideband_options sideband = {.ring_bytes = SIDEBAND_RING_BYTES};
+	struct sideband_options sideband = {0};
 	struct sampler_options sampler = options->sampler;
 	static const uint32_t nobody_yet;
 	const uint32_t *cpus;
@@ -53,6 +64,8 @@ static int open_kernel_side(struct collector *collector)
 		sampler.n_tgids = 0;
 		sampler.follow_children = true;
 	}
+	sampler.table_bytes = collector->budget.tables;
+	sampler.ring_limit = collector->budget.rings - collector->budget.rings / SIDEBAND_RINGS_PART;
 	err = sampler_open(&sampler, &collector->sampler, collector->problem);
 	if (err)
 		return err;
@@ -65,6 +78,7 @@ static int open_kernel_side(struct collector *collector)
 	err = sampler_update_cpus(collector->sampler, &cpus, &n_cpus);
 	if (err < 0)
 		return problem_set(collector->problem, err, "", "cannot tell which CPUs are online");
+	sideband.ring_bytes = sideband_ring_size(collector, n_cpus);
 	err = sideband_open(&sideband, cpus, n_cpus, &collector->sideband, collector->problem);
 	if (err)
 		return err;
@@ -143,7 +157,7 @@ static int start(struct collector *collector)
 	if (err)
 		return err;
 	collector->invoker = invoker_from_environment();
-	collector->usage_fd = usage_open();
+	collector->usage = usage_open();
 	collector->busy_fd = cpu_time_open();
 	/* A descriptor is kept for each object that was sampled. */
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
@@ -184,6 +198,24 @@ static bool is_over(struct collector *collector)
 
 	return collector->is_interrupted || (duration_ns && collector_now() - collector->start_ns >= duration_ns) ||
 	       (collector->options->command && command_has_ended(&collector->command));
+}
+
+void collector_forget_sampling(struct collector *collector)
+{
+	truth_read_sampling(collector, &collector->sampling);
+	collector->is_sampling_over = true;
+	collector->usage.peak_bytes = UINT64_MAX; /* of which was all that goes now: there is no larger one to come */
+	sideband_free(collector->sideband);
+	attribution_free(collector->attribution);
+	unwinding_free(collector->unwinding);
+	sampler_free(collector->sampler);
+	stack_store_free(collector->store);
+	collector->sideband = NULL;
+	collector->attribution = NULL;
+	collector->unwinding = NULL;
+	collector->sampler = NULL;
+	collector->store = NULL;
+	memory_give_back();
 }
 
 /* As long as something comes: on a busy machine it may take a while. */
@@ -264,7 +296,7 @@ static void release(struct collector *collector)
 	buf_release(&collector->ksymbol_names);
 	cleanup_close(&collector->epoll_fd);
 	cleanup_close(&collector->signal_fd);
-	cleanup_close(&collector->usage_fd);
+	cleanup_close(&collector->usage.fd);
 	cleanup_close(&collector->busy_fd);
 }
 
@@ -280,13 +312,14 @@ int collector_run(const struct collector_options *options, struct collector_resu
 					.problem = problem,
 					.epoll_fd = -1,
 					.signal_fd = -1,
-					.usage_fd = -1,
+					.usage = USAGE_NONE,
 					.busy_fd = -1,
 					.command = {.pid = -1, .gate = -1, .failure = -1},
 					.cpus_limit = {.burst = 1},
 					.ksymbols = VEC_INIT(MAX_KSYMBOLS),
 					.writes = VEC_INIT(MAX_FILES),
 					.files = VEC_INIT(MAX_FILES)};
+	memory_budget_divide(options->memory_bytes, &collector->budget);
 	buf_init(&collector->ksymbol_names, MAX_KSYMBOL_NAME_BYTES);
 	collector->written = calloc(options->n_outputs + 1, sizeof(*collector->written));
 	err = collector->written ? start(collector) : problem_set(problem, -ENOMEM, "", "cannot start");

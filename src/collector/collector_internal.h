@@ -5,6 +5,7 @@
  * files), truth.c (what it was worth). */
 #pragma once
 
+#include "base/budget.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,6 +19,7 @@
 #include "collector/resolver_link.h"
 #include "collector/unwinding.h"
 #include "ipc/confine.h"
+#include "ipc/usage.h"
 
 #define COLLECTOR_MODULE "collector"
 
@@ -28,13 +30,23 @@ struct ksymbol_vec VEC(struct batch_ksymbol);
 struct file_vec VEC(struct report_file);
 struct count_vec VEC(uint64_t);
 
+/* What those parts counted that serve while samples are taken. */
+struct sampling_stats {
+	struct sampler_stats sampler;
+	struct attribution_stats attribution;
+	struct unwinding_stats unwinding;
+	uint64_t sideband_ring_bytes;
+};
+
 struct collector {
 	const struct collector_options *options;
 	struct problem *problem; /* of the caller */
 	struct invoker invoker;
 	int nice; /* that we were started with: the command's */
+	struct memory_budget budget;
 	struct log_limit cpus_limit;
-	int epoll_fd, signal_fd, usage_fd, busy_fd;
+	int epoll_fd, signal_fd, busy_fd;
+	struct usage usage;
 
 	struct object_table *objects;
 	struct registry *registry;
@@ -58,7 +70,9 @@ struct collector {
 	uint64_t start_ns, stop_ns, next_drain_ns, next_cpus_ns, next_usage_ns, next_epoch_ns, next_progress_ns,
 		next_rescan_ns;
 	uint64_t start_wall_ns, start_busy_ns, stop_busy_ns, kernel_symbols_ns;
-	uint64_t peak_bytes;
+	struct truth_memory memory_peak;
+	bool is_sampling_over; /* sampler, side-band, unwinding and attribution are gone; what they counted is in … */
+	struct sampling_stats sampling;
 	bool is_interrupted;
 
 	uint32_t debug_directories_opened;
@@ -117,6 +131,10 @@ void delivery_output(void *ctx, const struct message_output *output, const char 
 void delivery_summary(void *ctx, int fd);
 void delivery_built(void *ctx, const struct message_batch_done *done);
 
+/* collector.c: all samples are in a batch; what took them, and its memory, goes. */
+void collector_forget_sampling(struct collector *collector);
+
 /* truth.c */
+void truth_read_sampling(const struct collector *collector, struct sampling_stats *ret);
 void truth_measure_memory(struct collector *collector);
 void truth_tell(const struct collector *collector, struct truth *ret);

@@ -96,6 +96,11 @@ int copy_store_new(size_t limit_bytes, struct copy_store **ret)
 	return 0;
 }
 
+void copy_store_set_limit(struct copy_store *store, size_t limit_bytes)
+{
+	store->limit_bytes = limit_bytes;
+}
+
 static struct piece *piece_new(struct copy_store *store, uint64_t hash, const uint8_t *bytes)
 {
 	struct piece *piece = NULL;

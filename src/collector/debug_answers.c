@@ -124,6 +124,6 @@ void debug_answers_sources(void *ctx, const struct message_sources *sources)
 			*copy = *sources;
 		object->sources = copy;
 	}
-	if (sources->is_table_stale)
+	if (sources->is_table_stale && collector->unwinding)
 		unwinding_table_is_stale(collector->unwinding, sources->object);
 }

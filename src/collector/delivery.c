@@ -195,10 +195,11 @@ static int build(struct collector *collector)
 		free((char *)comments->texts[i].value);
 	}
 	free(comments);
-	if (!err)
-		err = resolver_link_batch(collector->resolver, 1, fd, collector_now());
+	if (err)
+		return err;
 	truth_measure_memory(collector);
-	return err;
+	collector_forget_sampling(collector);
+	return resolver_link_batch(collector->resolver, 1, fd, collector_now());
 }
 
 int delivery_finish(struct collector *collector)

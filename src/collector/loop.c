@@ -112,7 +112,7 @@ static void tick(struct collector *collector)
 	opener_link_tick(collector->opener, now_ns);
 	resolver_link_tick(collector->resolver, now_ns);
 	debug_files_flush(collector->debug_files);
-	if (collector->start_ns)
+	if (collector->start_ns && !collector->is_sampling_over)
 		unwinding_tick(collector->unwinding, now_ns);
 	if (!collector->start_ns || collector->stop_ns || now_ns < collector->next_drain_ns)
 		return;
@@ -129,7 +129,8 @@ static void tick(struct collector *collector)
 		resolver_link_ping(collector->resolver);
 		truth_measure_memory(collector);
 	}
-	if (now_ns >= collector->next_epoch_ns) {
+	/* Behind a drain: what a sample of the epoch before names is still known. */
+	if (now_ns >= collector->next_epoch_ns || attribution_wants_epoch(collector->attribution)) {
 		collector->next_epoch_ns = now_ns + EPOCH_NS;
 		sampler_next_epoch(collector->sampler);
 		attribution_next_epoch(collector->attribution);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -209,6 +210,20 @@ int opener_link_write(struct opener_link *link, uint32_t output, const char *nam
 	const struct message_output_write write = {.output = output, .name_len = (uint32_t)strlen(name)};
 
 	return ask(link, MESSAGE_OUTPUT_WRITE, &write, sizeof(write), name, write.name_len, memfd);
+}
+
+uint64_t opener_link_unwritten_bytes(const struct opener_link *link)
+{
+	uint64_t bytes = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < link->queue.len; i++) {
+		const struct request *request = &link->queue.items[i];
+
+		if (request->type == MESSAGE_OUTPUT_WRITE && request->fd >= 0 && !fstat(request->fd, &st))
+			bytes += (uint64_t)st.st_blocks * 512;
+	}
+	return bytes;
 }
 
 void opener_link_ping(struct opener_link *link)

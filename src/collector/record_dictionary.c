@@ -12,7 +12,7 @@
 #include "base/vec.h"
 
 #define MAX_RECORDS (4u << 20)
-#define CHUNK_BYTES (256u << 10)
+#define CHUNK_BYTES (64u << 10)
 
 struct chunk {
 	struct chunk *next;
@@ -147,6 +147,11 @@ void record_dictionary_next_epoch(struct record_dictionary *dictionary)
 	generation_release(&dictionary->before);
 	dictionary->before = dictionary->now;
 	generation_init(&dictionary->now);
+}
+
+bool record_dictionary_is_filling(const struct record_dictionary *dictionary)
+{
+	return dictionary->now.bytes > dictionary->limit_bytes / 3;
 }
 
 size_t record_dictionary_memory_bytes(const struct record_dictionary *dictionary)

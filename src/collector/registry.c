@@ -52,6 +52,8 @@ int registry_new(const struct registry_options *options, struct registry **ret)
 		return -ENOMEM;
 	registry->objects = options->objects;
 	process_table_init(&registry->processes, options->max_processes);
+	if (options->max_mapping_bytes)
+		registry->processes.budget.limit_bytes = options->max_mapping_bytes;
 	cgroup_table_init(&registry->cgroups);
 	*ret = registry;
 	return 0;

@@ -216,6 +216,16 @@ void resolver_link_ping(struct resolver_link *link)
 		worker_ping(&link->worker);
 }
 
+int resolver_link_symbols_fd(const struct resolver_link *link)
+{
+	return link->symbols_fd;
+}
+
+int resolver_link_batch_fd(const struct resolver_link *link)
+{
+	return link->batch_fd;
+}
+
 static void finish_batch(struct resolver_link *link, const struct message_batch_done *done)
 {
 	close(take_fd(&link->batch_fd));

@@ -29,9 +29,9 @@ struct sampler {
 	const struct sampler_cpu_stats *cpu_stats;
 	size_t cpu_stats_bytes;
 	uint32_t n_possible;
-	int stats_fd;  /* keeps the kernel timing BPF programs; -1: refused */
-	int images_fd; /* what list_images() says of all tasks; -1: refused */
-	uint64_t map_bytes;
+	int stats_fd;			  /* keeps the kernel timing BPF programs; -1: refused */
+	int images_fd;			  /* what list_images() says of all tasks; -1: refused */
+	uint64_t map_bytes, mapped_bytes; /* but for segments of unwind tables */
 	struct table_maps tables;
 	/* During sampler_read(). */
 	const struct sampler_sink *sink;
@@ -249,6 +249,7 @@ int sampler_open(const struct sampler_options *options, struct sampler **ret, st
 		goto fail;
 	sampler->programs->bss->source = sampler_source(sampler);
 	sampler->map_bytes = programs_map_bytes(sampler->programs);
+	sampler->mapped_bytes = programs_mapped_bytes(sampler->programs);
 	*ret = sampler;
 	return 0;
 fail:
@@ -387,6 +388,14 @@ static uint64_t program_run_ns(const struct bpf_program *program)
 	if (bpf_program__fd(program) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
 		return 0;
 	return info.run_time_ns;
+}
+
+void sampler_memory(const struct sampler *sampler, uint64_t *ret_bytes, uint64_t *ret_mapped_bytes)
+{
+	uint64_t segments = table_maps_segment_bytes(&sampler->tables);
+
+	*ret_bytes = sampler->map_bytes + segments;
+	*ret_mapped_bytes = sampler->mapped_bytes + segments;
 }
 
 void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret)

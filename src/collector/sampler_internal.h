@@ -64,3 +64,5 @@ int programs_load(const struct sampler_options *options, uint32_t n_possible, st
 uint32_t sampler_table_segments(const struct sampler_options *options);
 /* Kernel memory of the object's maps, but for the segments of tables. */
 uint64_t programs_map_bytes(const struct profiler *programs);
+/* Of those that user space maps whole: segments of unwind tables aside. */
+uint64_t programs_mapped_bytes(const struct profiler *programs);

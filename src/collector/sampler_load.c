@@ -29,6 +29,7 @@
 #define RING_SECONDS 2
 #define RING_MIN_BYTES (1u << 20)
 #define RING_MAX_BYTES (256u << 20)
+#define RING_LEAST_BYTES (256u << 10) /* whatever the memory that is given */
 /* Copies of stacks: what comes within two drains, were each sample one of a usual size. */
 #define COPIES_DRAINS_PER_SECOND 10
 #define COPIES_USUAL_BYTES (20u << 10)
@@ -238,6 +239,19 @@ static uint32_t ring_bytes(const struct sampler_options *options, uint32_t n_cpu
 	return (uint32_t)bytes;
 }
 
+/* Halves what is larger until both fit: samples wait less long then, and stacks that are not copied have only a leaf.
+ */
+static void fit_rings(const struct sampler_options *options, struct map_sizes *sizes)
+{
+	while (options->ring_limit && (size_t)sizes->ring + sizes->copies > options->ring_limit) {
+		uint32_t *larger = sizes->copies > sizes->ring ? &sizes->copies : &sizes->ring;
+
+		if (*larger / 2 < RING_LEAST_BYTES)
+			return;
+		*larger /= 2;
+	}
+}
+
 static uint32_t copies_bytes(const struct sampler_options *options, uint32_t n_cpus)
 {
 	uint64_t wanted = (uint64_t)n_cpus * options->rate_hz * COPIES_USUAL_BYTES / COPIES_DRAINS_PER_SECOND;
@@ -334,12 +348,13 @@ fail:
 int programs_load(const struct sampler_options *options, uint32_t n_possible, struct sampler_settings *settings,
 		  struct profiler **ret, struct problem *problem)
 {
-	const struct map_sizes sizes = {.cpus = n_possible,
-					.ring = ring_bytes(options, n_possible),
-					.copies = copies_bytes(options, n_possible),
-					.segments = sampler_table_segments(options)};
+	struct map_sizes sizes = {.cpus = n_possible,
+				  .ring = ring_bytes(options, n_possible),
+				  .copies = copies_bytes(options, n_possible),
+				  .segments = sampler_table_segments(options)};
 	int err;
 
+	fit_rings(options, &sizes);
 	libbpf_set_print(print_to_log);
 	err = settings_fill(options, &sizes, settings);
 	if (err)
@@ -385,4 +400,12 @@ uint64_t programs_map_bytes(const struct profiler *programs)
 	bpf_object__for_each_map(map, programs->obj) if (bpf_map__fd(map) >= 0) bytes +=
 		fd_memory_bytes(bpf_map__fd(map));
 	return bytes;
+}
+
+uint64_t programs_mapped_bytes(const struct profiler *programs)
+{
+	return fd_memory_bytes(bpf_map__fd(programs->maps.unwind_rules)) +
+	       fd_memory_bytes(bpf_map__fd(programs->maps.unwind_objects)) +
+	       fd_memory_bytes(bpf_map__fd(programs->maps.unwind_processes)) +
+	       fd_memory_bytes(bpf_map__fd(programs->maps.cpu_stats));
 }

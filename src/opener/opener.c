@@ -43,7 +43,7 @@ struct opener {
 	uint32_t own_mnt_ns;
 	int debug_directories[DEBUG_MAX_DIRECTORIES];
 	size_t n_debug_directories;
-	int usage_fd;
+	struct usage usage;
 	bool is_started;
 	struct log_limit open_limit, scan_limit, root_limit;
 };
@@ -113,7 +113,7 @@ static int on_ping(struct opener *opener, const struct message *message)
 {
 	struct message_pong pong = {0};
 
-	usage_read(opener->usage_fd, &pong);
+	usage_read(&opener->usage, &pong);
 	return answer(opener, MESSAGE_PONG, message->id, &pong, sizeof(pong), -1);
 }
 
@@ -405,7 +405,7 @@ int opener_main(int channel_fd)
 	outputs_init(&opener->outputs);
 	opener->open_limit.burst = opener->scan_limit.burst = opener->root_limit.burst = WARNINGS_A_MINUTE;
 	/* Before the user changes: then the file is root's. */
-	opener->usage_fd = usage_open();
+	opener->usage = usage_open();
 	err = channel_new(channel_fd, true, 0, &opener->channel);
 	if (!err)
 		err = serve(opener);
@@ -418,7 +418,7 @@ out:
 		procfs_release(&opener->procfs);
 		for (size_t i = 0; i < opener->n_debug_directories; i++)
 			close(opener->debug_directories[i]);
-		cleanup_close(&opener->usage_fd);
+		cleanup_close(&opener->usage.fd);
 		channel_free(opener->channel);
 		free(opener);
 	}

@@ -51,7 +51,7 @@ static int on_start(struct resolver *resolver, const struct message *message)
 	int err;
 
 	object_cache_set_demangle(resolver->cache, start->demangle);
-	resolver->usage_fd = usage_open();
+	resolver->usage = usage_open();
 	/* What is hostile here gets no more than an ordinary share of a CPU; but for tables, whose making the collector
 	 * paces: they are made as the collector itself runs, or a busy machine would wait for them for seconds. */
 	resolver->table_nice = getpriority(PRIO_PROCESS, 0);
@@ -104,7 +104,7 @@ int resolver_on_ping(struct resolver *resolver, uint32_t id)
 {
 	struct message_pong pong = {0};
 
-	usage_read(resolver->usage_fd, &pong);
+	usage_read(&resolver->usage, &pong);
 	return channel_send(resolver->channel, MESSAGE_PONG, id, &pong, sizeof(pong), -1);
 }
 
@@ -191,7 +191,7 @@ static int serve(struct resolver *resolver)
 
 int resolver_main(int channel_fd)
 {
-	struct resolver resolver = {.usage_fd = -1, .postponed = VEC_INIT(MAX_POSTPONED)};
+	struct resolver resolver = {.usage = USAGE_NONE, .postponed = VEC_INIT(MAX_POSTPONED)};
 	int err = channel_new(channel_fd, true, 0, &resolver.channel);
 
 	if (!err)

@@ -32,7 +32,7 @@ static int tell_usage(struct output_context *context)
 	if (context->told_ns && now_ns - context->told_ns < USAGE_INTERVAL_NS)
 		return 0;
 	context->told_ns = now_ns;
-	usage_read(context->resolver->usage_fd, &pong);
+	usage_read(&context->resolver->usage, &pong);
 	return channel_send(context->resolver->channel, MESSAGE_PONG, 0, &pong, sizeof(pong), -1);
 }
 

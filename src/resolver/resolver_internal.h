@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "ipc/channel.h"
 #include "ipc/message.h"
+#include "ipc/usage.h"
 #include "resolver/object_cache.h"
 
 /* A message that came while another was worked off. */
@@ -31,7 +32,7 @@ struct resolver {
 	struct kernel_names *kernel;
 	bool made_table; /* just now */
 	int table_nice;	 /* priority while a table is made */
-	int usage_fd;
+	struct usage usage;
 };
 
 /* resolver.c: says that the object is about to be read, reads it, says how it went. */

@@ -255,7 +255,7 @@ static void a_frame_becomes_file_and_offset(void **state)
 	step(f);
 	assert_int_equal(stats_of(f).stored, 1);
 	assert_int_equal(f->objects_wanted, 1);
-	stack = stack_store_stack(f->store, 0);
+	stack = stack_store_stack(f->store, 1);
 	assert_int_equal(stack.n, 2);
 	assert_int_equal(stack.end, UNWIND_END_ROOT);
 	assert_int_equal(frame_kind(stack.words[0]), FRAME_FILE);
@@ -287,8 +287,8 @@ static void generated_code_is_an_object_of_its_process(void **state)
 	assert_int_equal(stats_of(f).stored, 2);
 	assert_int_equal(f->objects_wanted, 0);
 	assert_int_equal(f->perf_maps_wanted, 2);
-	first = stack_store_stack(f->store, 0);
-	second = stack_store_stack(f->store, 1);
+	first = stack_store_stack(f->store, 1);
+	second = stack_store_stack(f->store, 2);
 	assert_int_equal(frame_kind(first.words[0]), FRAME_FILE);
 	assert_int_equal(frame_offset(first.words[0]), TEXT + 0x10);
 	assert_true(frame_is_return(first.words[1]));
@@ -313,7 +313,7 @@ static void the_kernel_s_own_pages_are_no_generated_code(void **state)
 	send_sample(f, 1, 2, 40);
 	step(f);
 	assert_int_equal(f->perf_maps_wanted, 0);
-	assert_int_equal(stack_store_stack(f->store, 0).words[0], words[0]);
+	assert_int_equal(stack_store_stack(f->store, 1).words[0], words[0]);
 }
 
 /* What is in a JITDUMP is found by its mapping. */
@@ -346,7 +346,7 @@ static void a_caller_outside_code_ends_the_stack_with_its_reason(void **state)
 	send_stack(f, 2, words, 3);
 	send_sample(f, 1, 2, 40);
 	step(f);
-	stack = stack_store_stack(f->store, 0);
+	stack = stack_store_stack(f->store, 1);
 	assert_int_equal(stack.n, 1);
 	assert_int_equal(stack.end, UNWIND_END_NOT_CODE);
 	assert_int_equal(stats_of(f).by_end[UNWIND_END_NOT_CODE], 1);
@@ -363,11 +363,11 @@ static void one_frame_stands_for_the_code_of_a_32_bit_process(void **state)
 	send_sample(f, 1, 2, 40);
 	send_sample(f, 1, 3, 41);
 	step(f);
-	stack = stack_store_stack(f->store, 0);
+	stack = stack_store_stack(f->store, 1);
 	assert_int_equal(stack.n, 1);
 	assert_int_equal(stack.words[0], frame_from_address(0, 0));
 	assert_int_equal(stack.end, UNWIND_END_COMPAT_TASK);
-	assert_int_equal(stack_store_stack(f->store, 1).n, 0);
+	assert_int_equal(stack_store_stack(f->store, 2).n, 0);
 }
 
 static void a_sample_meets_the_mappings_of_its_own_moment(void **state)
@@ -387,8 +387,8 @@ static void a_sample_meets_the_mappings_of_its_own_moment(void **state)
 	step(f);
 	assert_int_equal(stats_of(f).stored, 2);
 	assert_int_equal(stats_of(f).processes, 2);
-	first = stack_store_stack(f->store, 0).words[0];
-	second = stack_store_stack(f->store, 1).words[0];
+	first = stack_store_stack(f->store, 1).words[0];
+	second = stack_store_stack(f->store, 2).words[0];
 	assert_string_equal(object_table_get(f->objects, (uint32_t)frame_object_id(first))->path, "/bin/task");
 	assert_string_equal(object_table_get(f->objects, (uint32_t)frame_object_id(second))->path, "/bin/other");
 }
@@ -462,7 +462,7 @@ static void a_scan_does_not_overtake_the_records_of_its_moment(void **state)
 	process = registry_find(f->registry, TGID);
 	assert_non_null(process);
 	assert_int_equal(process->generation, 1); /* the fork, then the exec: the scan added none */
-	assert_int_equal(frame_kind(stack_store_stack(f->store, 0).words[0]), FRAME_FILE);
+	assert_int_equal(frame_kind(stack_store_stack(f->store, 1).words[0]), FRAME_FILE);
 }
 
 static void a_scan_that_never_answers_costs_no_sample(void **state)
@@ -477,7 +477,7 @@ static void a_scan_that_never_answers_costs_no_sample(void **state)
 	attribution_flush(f->attribution);
 	assert_int_equal(stats_of(f).stored, 1);
 	/* Nothing is known of its mappings, so its address stays as it is. */
-	assert_int_equal(stack_store_stack(f->store, 0).words[0], words[0]);
+	assert_int_equal(stack_store_stack(f->store, 1).words[0], words[0]);
 }
 
 /* --- copied stacks ------------------------------------------------------------------------------------------------ */
@@ -516,7 +516,7 @@ static void of_a_copy_the_leaf_is_known_at_least(void **state)
 	send_copy(f, 99);
 	step(f);
 	assert_int_equal(stats_of(f).stored, 1);
-	stack = stack_store_stack(f->store, 0);
+	stack = stack_store_stack(f->store, 1);
 	assert_int_equal(stack.n, 1);
 	assert_int_equal(frame_offset(stack.words[0]), 0x1010);
 	assert_int_equal(stack.end, UNWIND_END_PROCESS_UNKNOWN);
@@ -562,7 +562,7 @@ static void copies_beyond_the_limit_keep_their_leaf(void **state)
 	assert_int_equal(counters[COUNTER_stack_copies_cut] - before, 1);
 	step(f);
 	assert_int_equal(stats_of(f).stored, 2);
-	assert_int_equal(frame_offset(stack_store_stack(f->store, 0).words[0]), 0x1010);
+	assert_int_equal(frame_offset(stack_store_stack(f->store, 1).words[0]), 0x1010);
 	send_copy_of_a_chunk(f, 3); /* the first two are gone */
 	assert_int_equal(counters[COUNTER_stack_copies_cut] - before, 1);
 }

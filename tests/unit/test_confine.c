@@ -129,7 +129,8 @@ static void the_collector_keeps_what_its_table_says(void **state)
 static void opener_of_user_body(void)
 {
 	const struct invoker invoker = {.uid = ORDINARY_UID, .gid = ORDINARY_UID};
-	int usage = usage_open(), death_signal = 0;
+	struct usage usage = usage_open();
+	int death_signal = 0;
 	struct message_pong pong = {0};
 	gid_t groups[8];
 
@@ -143,7 +144,7 @@ static void opener_of_user_body(void)
 	EXPECT(!prctl(PR_GET_PDEATHSIG, &death_signal) && death_signal == SIGKILL);
 	EXPECT(prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) == 0);
 	/* Its own cost stays readable. */
-	usage_read(usage, &pong);
+	usage_read(&usage, &pong);
 	EXPECT(pong.pss_bytes && pong.peak_bytes);
 	/* As the user it opens what root alone may read, and makes nothing in root's directories. */
 	EXPECT(open("/etc/shadow", O_RDONLY | O_CLOEXEC) >= 0);
@@ -327,7 +328,8 @@ static int compare_ints(const void *a, const void *b)
 static void resolver_work_body(void)
 {
 	enum { NUMBERS = 100000 };
-	int ours, theirs, memfd, *numbers, usage = usage_open();
+	int ours, theirs, memfd, *numbers;
+	struct usage usage = usage_open();
 	struct channel *left, *right;
 	struct pollfd readable = {.events = POLLIN};
 	struct message_pong pong = {0};
@@ -359,7 +361,7 @@ static void resolver_work_body(void)
 	numbers = realloc(numbers, 2 * NUMBERS * sizeof(*numbers));
 	EXPECT(numbers);
 	free(numbers);
-	usage_read(usage, &pong);
+	usage_read(&usage, &pong);
 	EXPECT(pong.pss_bytes && pong.peak_bytes);
 	confine_describe(bytes, sizeof(bytes)); /* as READY does */
 	EXPECT(!strcmp(bytes, "non"));		/* "none", cut */

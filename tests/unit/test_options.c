@@ -198,8 +198,8 @@ static void a_size_may_have_a_unit(void **state)
 		const char *text;
 		uint64_t bytes;
 	} cases[] = {
-		{"16M", 16 << 20},  {"16777216", 16 << 20}, {"16384K", 16 << 20},	{"0100M", 100 << 20},
-		{"1G", 1ULL << 30}, {"2G", 2ULL << 30},	    {"2147483648", 2ULL << 30}, {"16777217", (16 << 20) + 1},
+		{"32M", 32 << 20},  {"33554432", 32 << 20}, {"32768K", 32 << 20},	{"0100M", 100 << 20},
+		{"1G", 1ULL << 30}, {"2G", 2ULL << 30},	    {"2147483648", 2ULL << 30}, {"33554433", (32 << 20) + 1},
 	};
 
 	(void)state;
@@ -437,15 +437,15 @@ static void wrong_usage_is_told_with_option_and_range(void **state)
 	} cases[] = {
 		{{"foo"}, "unknown command 'foo'; commands: record, symbols"},
 		{{""}, "unknown command ''; commands: record, symbols"},
-		{{"--mem", "15M"}, "--mem: '15M' is not a size from 16M to 2G"},
-		{{"--mem", "16777215"}, "--mem: '16777215' is not a size from 16M to 2G"},
-		{{"--mem", "2147483649"}, "--mem: '2147483649' is not a size from 16M to 2G"},
-		{{"--mem", "3G"}, "--mem: '3G' is not a size from 16M to 2G"},
-		{{"--mem", "M"}, "--mem: 'M' is not a size from 16M to 2G"},
-		{{"--mem", "64MB"}, "--mem: '64MB' is not a size from 16M to 2G"},
-		{{"--mem", "64m"}, "--mem: '64m' is not a size from 16M to 2G"},
-		{{"--mem", "1.5G"}, "--mem: '1.5G' is not a size from 16M to 2G"},
-		{{"--mem", "-64M"}, "--mem: '-64M' is not a size from 16M to 2G"},
+		{{"--mem", "31M"}, "--mem: '31M' is not a size from 32M to 2G"},
+		{{"--mem", "33554431"}, "--mem: '33554431' is not a size from 32M to 2G"},
+		{{"--mem", "2147483649"}, "--mem: '2147483649' is not a size from 32M to 2G"},
+		{{"--mem", "3G"}, "--mem: '3G' is not a size from 32M to 2G"},
+		{{"--mem", "M"}, "--mem: 'M' is not a size from 32M to 2G"},
+		{{"--mem", "64MB"}, "--mem: '64MB' is not a size from 32M to 2G"},
+		{{"--mem", "64m"}, "--mem: '64m' is not a size from 32M to 2G"},
+		{{"--mem", "1.5G"}, "--mem: '1.5G' is not a size from 32M to 2G"},
+		{{"--mem", "-64M"}, "--mem: '-64M' is not a size from 32M to 2G"},
 		{{"record", "foo"}, "'foo' is no option; a command to profile stands behind --"},
 		{{"-d", "1", "record"}, "'record' is no option; a command to profile stands behind --"},
 		{{"-"}, "'-' is no option; a command to profile stands behind --"},

@@ -35,7 +35,13 @@ static struct truth some_truth(void)
 		.seconds = 10.0123456789,
 		.user_cpu_seconds = 0.6,
 		.bpf_seconds = 0.004,
-		.peak_memory_bytes = 12345678,
+		.memory_limit_bytes = 96 << 20,
+		.memory_peak = {.collector_bytes = 2345678,
+				.opener_bytes = 1000000,
+				.resolver_bytes = 8500000,
+				.bpf_bytes = 1900000,
+				.ring_bytes = 500000,
+				.memfd_bytes = 700000},
 		.bpf_map_bytes = 1900000,
 		.unwind = {.tables = 61,
 			   .tables_failed = 2,
@@ -157,7 +163,7 @@ static void report_has_tables_truth_and_files(void **state)
 		"  (no unwind information, no frame pointer 8.1 %, stack not readable 0.7 %,\n"
 		"  return address outside code <0.1 %); frames named 97.3 %; 99 Hz wanted, 98.9 achieved;\n"
 		"  idle 43 % (derived); cost 0.27 % of the CPU time (processes 0.60 s, BPF 0.004 s),\n"
-		"  memory 12.3 MB + BPF maps 1.9 MB; first sample after 180 ms\n"
+		"  memory 14.9 MB of 100.7 MB; first sample after 180 ms\n"
 		"Written:\n"
 		"  123.5 kB  hostprof-box/all.pb.gz\n"
 		"    2.0 MB  hostprof-box/flame.html\n"
@@ -214,7 +220,7 @@ static void a_run_without_samples_is_told_as_such(void **state)
 	(void)state;
 	assert_string_equal(text,
 			    "0 samples taken in 0.0 s, 0 delivered, 0 lost; cost (processes 0.000 s, BPF 0.000 s),\n"
-			    "  memory 0 B + BPF maps 0 B; no sample came\n");
+			    "  memory 0 B of 0 B; no sample came\n");
 }
 
 static void losses_are_told_by_cause(void **state)
@@ -427,7 +433,7 @@ static void json_is_the_documented_object(void **state)
 		"\"stacks\":{\"complete\":11259,\"truncated\":{\"no_frame_pointer\":1000,\"bad_frame_pointer\":0,"
 		"\"unreadable_stack\":85,\"frame_limit\":0,\"not_code\":1,\"no_registers\":0,\"compat_task\":0,"
 		"\"process_unknown\":0,\"table_unloaded\":0,\"mapping_unpublished\":0,\"unsupported_rule\":0,"
-		"\"register_unknown\":0,\"bad_stack_pointer\":0,\"copy_too_short\":0}},"
+		"\"register_unknown\":0,\"bad_stack_pointer\":0,\"copy_too_short\":0,\"over_budget\":0}},"
 		"\"frames\":{\"named\":97300,\"unnamed\":2700,\"unnamed_by_module\":[]},"
 		"\"hz\":{\"wanted\":99.0,\"achieved\":98.9},\"first_sample_ms\":180.0,"
 		"\"cost\":{\"cpu_seconds\":0.6,\"bpf_seconds\":0.004,\"peak_rss_bytes\":12345678,"
@@ -440,7 +446,10 @@ static void json_is_the_documented_object(void **state)
 		"\"truncated_by_object\":[{\"module\":\"[anon]\",\"reason\":\"no_frame_pointer\",\"samples\":1000},"
 		"{\"module\":\"lib\xef\xbf\xbd.so\",\"reason\":\"unreadable_stack\",\"samples\":86}],"
 		"\"truncated_by_process\":[{\"comm\":\"java\",\"samples\":12000,\"truncated\":1086},"
-		"{\"comm\":\"b\xef\xbf\xbd\",\"samples\":345,\"truncated\":0}]}}\n");
+		"{\"comm\":\"b\xef\xbf\xbd\",\"samples\":345,\"truncated\":0}]},"
+		"\"memory_peak\":{\"bytes\":14945678,\"limit_bytes\":100663296,\"collector_bytes\":2345678,"
+		"\"opener_bytes\":1000000,\"resolver_bytes\":8500000,\"bpf_bytes\":1900000,\"ring_bytes\":500000,"
+		"\"memfd_bytes\":700000}}\n");
 }
 
 static void json_says_null_for_what_is_not_known(void **state)
@@ -449,7 +458,7 @@ static void json_says_null_for_what_is_not_known(void **state)
 	const char *text = json_printed(&truth, NULL, 0);
 
 	(void)state;
-	assert_contains(text, "\"truncated_by_object\":[],\"truncated_by_process\":[]}}");
+	assert_contains(text, "\"truncated_by_object\":[],\"truncated_by_process\":[]},");
 	assert_contains(text, "\"hz\":{\"wanted\":null,\"achieved\":null},\"first_sample_ms\":null");
 	assert_contains(text, "\"idle_share\":null");
 	assert_contains(text, "\"files\":[]");
