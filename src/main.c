@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cli/options.h"
 #include "cli/record.h"
+#include "cli/symbolize.h"
 #include "cli/symbols.h"
 #include "ipc/child.h"
 #include "opener/opener.h"
@@ -55,6 +56,8 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	if (options.command == OPTIONS_SYMBOLS)
 		return symbols_run(&options.symbols);
+	if (options.command == OPTIONS_SYMBOLIZE)
+		return symbolize_run(&options.symbolize);
 	if (options.record.quiet)
 		log_set_level(LOG_ERROR);
 	else if (options.record.verbose)

@@ -42,7 +42,7 @@ check-source: ## check-layers, check-headers, check-format and lint as tests
 
 # One after the other: they watch the machine.
 LIVE := $(patsubst %,tests/integration/%.sh,ground_truth accounting command files bad_input pprof_tools flamegraph_browser short_lived jit \
-	versus_perf faults debug_files memory unwind unwind_programs versus_perf_dwarf)
+	versus_perf faults debug_files symbolize memory unwind unwind_programs versus_perf_dwarf)
 LIVE := $(filter $(LIVE),$(wildcard tests/integration/*.sh))
 check-root: export WORKLOADS = $(abspath $(WL))
 check-root: $(B)/hostprof workloads ## live tests on this machine (root)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/role_link.h"
 #include "collector/object_table.h"
 #include "ipc/channel.h"
 #include "ipc/message.h"
@@ -15,8 +16,7 @@
 #define THE_OBJECT 1
 
 struct file_session {
-	pid_t pid; /* -1 before it is started */
-	struct channel *channel;
+	struct role_link resolver;
 	const char *path;
 	uint32_t demangle; /* enum demangle_mode */
 	/* Where debug files are looked for besides. */

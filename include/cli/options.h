@@ -70,12 +70,22 @@ struct symbols_options {
 	size_t n_texts;	    /* 0 without `unwind`: tell of the file */
 };
 
-enum options_command { OPTIONS_RECORD, OPTIONS_SYMBOLS, OPTIONS_EXIT };
+struct symbolize_options {
+	const char *file;
+	const char *output; /* NULL: the default beside it */
+	bool force;
+	uint32_t demangle; /* enum demangle_mode */
+	struct debug_directories debug_directories;
+	bool json, quiet;
+};
+
+enum options_command { OPTIONS_RECORD, OPTIONS_SYMBOLS, OPTIONS_SYMBOLIZE, OPTIONS_EXIT };
 
 struct options {
 	enum options_command command;
-	struct record_options record;	/* of OPTIONS_RECORD */
-	struct symbols_options symbols; /* of OPTIONS_SYMBOLS */
+	struct record_options record;	    /* of OPTIONS_RECORD */
+	struct symbols_options symbols;	    /* of OPTIONS_SYMBOLS */
+	struct symbolize_options symbolize; /* of OPTIONS_SYMBOLIZE */
 };
 
 /* Parses argv. ret->command OPTIONS_EXIT: --help, --version or --man was printed, exit with 0.

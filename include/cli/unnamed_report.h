@@ -8,8 +8,14 @@
 #include "base/unnamed.h"
 #include "ipc/summary.h"
 
+struct terminal;
+
 /* What would give names to frames of the module that have none for this reason; NULL: nothing. */
 const char *unnamed_advice(enum unnamed why, const char *module);
+/* One of them: what it costs of the whole, why it has no names, and what would help (NULL: nothing). Its title has the
+ * columns "share", "samples" (or other things that are counted) and then the text. */
+void unnamed_report_print_row(const struct terminal *terminal, const struct summary_unnamed *row, double whole,
+			      const char *why, const char *help);
 /* For `record -v`. Nothing where all frames are named. */
 void unnamed_report_print(FILE *to, const struct summary *summary);
 /* Adds "unnamed_by_module" to the object, which may be NULL: -ENOMEM. `summary` may be NULL: an empty array. */

@@ -24,6 +24,8 @@ void pprof_edit_free(struct pprof_edit *edit);
 /* Texts are valid as long as the edit. */
 struct pprof_edit_mapping {
 	const char *file, *build_id; /* "" is unknown; as the file says, so neither need be true */
+	uint64_t start, limit;	     /* in memory; start 0: unknown, addresses are those of the file's own space */
+	uint64_t file_off;	     /* of start */
 	size_t unnamed;		     /* of its locations */
 };
 size_t pprof_edit_mappings(const struct pprof_edit *edit);
@@ -34,9 +36,9 @@ struct pprof_edit_line {
 	int64_t line, start_line;
 };
 
-/* Names the byte of a mapping's file: at most `max` lines, innermost first. *ret_n 0: it has no name either. Not 0 ends
- * the naming. */
-typedef int (*pprof_namer)(void *ctx, size_t mapping, uint64_t file_off, struct pprof_edit_line *lines, size_t max,
+/* Names an address in a mapping, which of a caller lies within its call (profile.proto: "in the middle of a call
+ * instruction"): at most `max` lines, innermost first. *ret_n 0: it has no name either. Not 0 ends the naming. */
+typedef int (*pprof_namer)(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max,
 			   size_t *ret_n);
 
 struct pprof_edit_result {

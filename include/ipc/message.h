@@ -7,9 +7,10 @@
  *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED + file, KERNEL_SYMBOLS + file,
  *                            DEBUG_DIRECTORY_OPENED, DEBUG_OPENED + file, OUTPUT_PREPARED, OUTPUT_WRITTEN
  *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, DEBUG_FILE + file, MAKE_TABLE, BATCH + memfd,
- *                            NAME_ADDRESSES + memfd, DESCRIBE
+ *                            NAME_ADDRESSES + memfd, DESCRIBE, PROFILE + file, SYMBOLIZE
  *    resolver -> collector   PARSING, PARSED, WANT_DEBUG, SOURCES, TABLE + memfd, OUTPUT + memfd, SUMMARY + memfd,
- *                            BATCH_DONE, ADDRESSES_NAMED + memfd, DESCRIPTION
+ *                            BATCH_DONE, ADDRESSES_NAMED + memfd, DESCRIPTION, PROFILE_FILES + memfd,
+ *                            SYMBOLIZED + memfd
  *    both ways               START -> READY, PING -> PONG
  *
  * The collector is the hub: it keeps the descriptors that the opener found until the run ends, so that a resolver that
@@ -62,6 +63,10 @@ enum message_type {
 	MESSAGE_SOURCES,
 	MESSAGE_DESCRIBE,
 	MESSAGE_DESCRIPTION,
+	MESSAGE_PROFILE,
+	MESSAGE_PROFILE_FILES,
+	MESSAGE_SYMBOLIZE,
+	MESSAGE_SYMBOLIZED,
 	MESSAGE_TYPE_COUNT
 };
 
@@ -338,6 +343,7 @@ enum debug_kind {
 	DEBUG_SUPPLEMENTARY, /* of .gnu_debugaltlink: by `id`, then by its name */
 	DEBUG_SPLIT,	     /* a .dwo or .dwp file, by its name */
 	DEBUG_TEMPORARY,     /* an empty file without a name, to be written */
+	DEBUG_EXECUTABLE,    /* a program or library itself, by `id` or name; no resolver asks for it */
 	DEBUG_KINDS
 };
 
@@ -467,6 +473,26 @@ struct message_description {
 	uint64_t functions;				 /* that have a name */
 	/* Bytes: of code; of it, with a name; with files and lines. */
 	uint64_t code, named, with_lines;
+};
+
+/* A profile that is to get names:
+ *
+ *    PROFILE + file ──► resolver ──► PROFILE_FILES     whose code has frames without a name
+ *    OBJECT + file …, SYMBOLIZE ──►                    those that could be found, by the numbers of the list
+ *                                ──► PROFILE_FILES     what became of them
+ *                                ──► SYMBOLIZED + memfd */
+
+/* With the memfd of ipc/profile_files.h when err is 0. */
+struct message_profile_files {
+	int32_t err;
+	uint32_t pad;
+};
+
+/* With the memfd of the profile (profile.proto, gzip) when err is 0. Locations of it that had no name. */
+struct message_symbolized {
+	int32_t err;
+	uint32_t pad;
+	uint64_t named, unnamed;
 };
 
 /* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor

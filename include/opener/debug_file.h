@@ -5,6 +5,7 @@
  *                              link:          beside the program, in .debug/ there, in /usr/lib/debug/ + its folder
  *                              supplementary: by build id as above, and in /usr/lib/debug/.dwz/
  *                              split:         beside the program, in /usr/lib/debug/ + its folder
+ *                              executable:     at its path, /usr/lib{,/debug}/.build-id/xx/rest
  *    the root of the machine   the same
  *    each directory given      the same as in /usr/lib/debug, names also in the directory itself
  *

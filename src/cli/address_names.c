@@ -132,7 +132,7 @@ static int ask(struct file_session *session, const struct address_names_options 
 	int err = addresses_write(addresses, n, &fd);
 
 	if (!err)
-		err = channel_send(session->channel, MESSAGE_NAME_ADDRESSES, 0, &request, sizeof(request), fd);
+		err = role_link_send(&session->resolver, MESSAGE_NAME_ADDRESSES, &request, sizeof(request), fd);
 	if (!err)
 		err = file_session_receive(session, MESSAGE_ADDRESSES_NAMED, &message);
 	if (err)

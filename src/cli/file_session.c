@@ -3,22 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "ipc/child.h"
-#include "ipc/confine.h"
 #include "opener/debug_file.h"
-
-/* Between two messages: far longer than any file takes. */
-#define PATIENCE_MS 60000
 
 static int open_places(struct file_session *session, const char **ret_bad_directory)
 {
@@ -42,44 +34,21 @@ static int open_places(struct file_session *session, const char **ret_bad_direct
 
 int file_session_start(struct file_session *session, const char **ret_bad_directory)
 {
-	const struct invoker invoker = invoker_from_environment();
-	const struct message_start start = {.invoker_uid = invoker.uid,
-					    .invoker_gid = invoker.gid,
-					    .memory_bytes = RESOLVER_MEMORY_BYTES,
-					    .demangle = session->demangle};
-	int fd, err;
+	int err;
 
 	*ret_bad_directory = NULL;
 	session->debug_path = session->supplementary_path = "";
 	err = open_places(session, ret_bad_directory);
-	if (!err)
-		err = child_spawn(ROLE_RESOLVER, &session->pid, &fd);
-	if (err) {
-		session->pid = -1;
-		return err;
-	}
-	err = channel_new(fd, true, 0, &session->channel);
-	if (err)
-		close(fd);
-	return err ? err : channel_send(session->channel, MESSAGE_START, 0, &start, sizeof(start), -1);
+	return err ? err : role_link_start(&session->resolver, ROLE_RESOLVER, session->demangle);
 }
 
 int file_session_end(struct file_session *session, bool is_hung)
 {
-	int status = 0;
-
-	channel_free(session->channel);
 	free(session->real_path);
 	cleanup_close(&session->root_fd);
 	for (size_t i = 0; i < DEBUG_MAX_DIRECTORIES; i++)
 		cleanup_close(&session->directory_fds[i]);
-	if (session->pid <= 0)
-		return 0;
-	if (is_hung)
-		kill(session->pid, SIGKILL);
-	while (waitpid(session->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
+	return role_link_end(&session->resolver, is_hung);
 }
 
 int file_session_send_object(struct file_session *session, int fd)
@@ -106,7 +75,7 @@ int file_session_send_object(struct file_session *session, int fd)
 		.path_len = (uint32_t)len,
 	};
 	memcpy(message.path, session->path, len);
-	return channel_send(session->channel, MESSAGE_OBJECT, 0, &message, sizeof(message.head) + len, fd);
+	return role_link_send(&session->resolver, MESSAGE_OBJECT, &message, sizeof(message.head) + len, fd);
 }
 
 /* The folder of the file, '/', and the name. */
@@ -153,8 +122,8 @@ static int answer_debug(struct file_session *session, const struct message_want_
 	answer.head.path_len = (uint32_t)strlen(answer.found);
 	if (!answer.head.err)
 		memcpy(session->found[want->kind], answer.found, answer.head.path_len + 1);
-	return channel_send(session->channel, MESSAGE_DEBUG_FILE, 0, &answer,
-			    sizeof(answer.head) + answer.head.path_len, fd);
+	return role_link_send(&session->resolver, MESSAGE_DEBUG_FILE, &answer,
+			      sizeof(answer.head) + answer.head.path_len, fd);
 }
 
 /* The last file that was found of a kind is the one that serves, if any does. */
@@ -176,17 +145,10 @@ static void keep_sources(struct file_session *session, const struct message_sour
 
 int file_session_receive(struct file_session *session, uint16_t type, struct message *ret)
 {
-	struct pollfd poll_fd = {.fd = channel_fd(session->channel), .events = POLLIN};
-
 	for (;;) {
-		int n = poll(&poll_fd, 1, PATIENCE_MS), err;
+		int err = role_link_receive(&session->resolver, ret);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -EIO : -ETIMEDOUT;
-		err = channel_receive(session->channel, ret);
-		if (err < 0)
+		if (err)
 			return err;
 		if (ret->type == MESSAGE_SOURCES)
 			keep_sources(session, ret->payload);

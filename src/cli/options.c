@@ -65,6 +65,7 @@ struct option_row {
 	"Behind /usr/lib/debug, and laid out as that is: .build-id/xx/rest.debug, or the program's folder; or with "   \
 	"the file in DIR itself. May be given several times."
 #define SYMBOLS_TARGET(field) offsetof(struct symbols_options, field)
+#define SYMBOLIZE_TARGET(field) offsetof(struct symbolize_options, field)
 
 #define DEMANGLE_MORE                                                                                                  \
 	"full: all of it. simple: without parameters and return types, template arguments as <...>, much as pprof "    \
@@ -165,6 +166,28 @@ static const struct option_row symbols_rows[] = {
 	{ 0, "help-markdown", NULL, "print the table of options for README.md", OPTION_PAGE,
 	  OPTIONS_PAGE_TABLE, 0, 0, NULL, GROUP_HIDDEN, NULL, NULL },
 };
+
+static const struct option_row symbolize_rows[] = {
+	{ 'o', "output", "PATH", "where the named profile goes", OPTION_STRING,
+	  SYMBOLIZE_TARGET(output), 0, 0, "FILE with .named.pb.gz", GROUP_OUTPUT, NULL,
+	  "It may be FILE itself, which is then replaced when all is done." },
+	{ 'f', "force", NULL, "replace a file that is there", OPTION_FLAG,
+	  SYMBOLIZE_TARGET(force), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
+	{ 0, "demangle", "full|simple|none", "how C++, Rust and D names are shown", OPTION_WORD,
+	  SYMBOLIZE_TARGET(demangle), 0, 0, "full", GROUP_OUTPUT, NULL, DEMANGLE_MORE },
+	{ 0, "json", NULL, "what became of it as one JSON line on stdout", OPTION_FLAG,
+	  SYMBOLIZE_TARGET(json), 0, 0, NULL, GROUP_OUTPUT, NULL, NULL },
+	{ 0, "debug-dir", "DIR", "look for programs and debug files in DIR too", OPTION_DEBUG_DIR,
+	  SYMBOLIZE_TARGET(debug_directories), 0, 0, NULL, GROUP_OTHER, NULL,
+	  DEBUG_DIR_MORE " Programs and libraries are found there too: by build id (.build-id/xx/rest), at their path below "
+	  "DIR, or in DIR itself." },
+	{ 'q', "quiet", NULL, "no report, errors only", OPTION_FLAG,
+	  SYMBOLIZE_TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
+	{ 'h', "help", NULL, "print this page", OPTION_PAGE,
+	  OPTIONS_PAGE_HELP, 0, 0, NULL, GROUP_OTHER, NULL, NULL },
+	{ 0, "help-markdown", NULL, "print the table of options for README.md", OPTION_PAGE,
+	  OPTIONS_PAGE_TABLE, 0, 0, NULL, GROUP_HIDDEN, NULL, NULL },
+};
 /* clang-format on */
 
 #define N_ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -182,6 +205,7 @@ static const struct command commands[] = {
 			    .usage = "Usage: hostprof [record] [OPTIONS] [-- COMMAND ...]\n"
 				     "       hostprof symbols FILE [ADDRESS ...]\n"
 				     "       hostprof symbols --unwind FILE ...\n"
+				     "       hostprof symbolize [OPTIONS] FILE.pb.gz\n"
 				     "Profile the whole host, or a part of it, into pprof files and a flame graph.\n",
 			    .group_titles = {[GROUP_TIME] = "How long and how often",
 					     [GROUP_WHAT] = "What to profile",
@@ -200,6 +224,14 @@ static const struct command commands[] = {
 		 .group_titles = {[GROUP_WHAT] = "What to show", [GROUP_OTHER] = "Other"},
 		 .rows = symbols_rows,
 		 .n_rows = N_ROWS(symbols_rows)},
+	[OPTIONS_SYMBOLIZE] =
+		{.name = "symbolize",
+		 .usage = "Usage: hostprof symbolize [OPTIONS] FILE.pb.gz\n"
+			  "Give the frames of a pprof profile the names that they lack, whoever recorded it.\n"
+			  "Programs, libraries and debug files are known by the build ids in the profile.\n",
+		 .group_titles = {[GROUP_OUTPUT] = "What to write", [GROUP_OTHER] = "Other"},
+		 .rows = symbolize_rows,
+		 .n_rows = N_ROWS(symbolize_rows)},
 };
 
 #define for_each_row(row, of) for (const struct option_row *row = (of)->rows; row < (of)->rows + (of)->n_rows; row++)
@@ -213,7 +245,8 @@ struct parser {
 	const struct command *command;
 	struct record_options *options;
 	struct symbols_options *symbols;
-	void *target; /* of the rows: one of the two */
+	struct symbolize_options *symbolize;
+	void *target; /* of the rows: one of them */
 	enum options_page page;
 	char *error; /* OPTIONS_ERROR_BYTES */
 };
@@ -632,6 +665,23 @@ static int check_record(struct parser *parser)
 	return 0;
 }
 
+static int check_symbolize(struct parser *parser)
+{
+	return parser->symbolize->file ? 0 : usage_error(parser, "no FILE to give names to");
+}
+
+static int check(struct parser *parser)
+{
+	if (parser->target == parser->symbols)
+		return check_symbols(parser);
+	return parser->target == parser->symbolize ? check_symbolize(parser) : check_record(parser);
+}
+
+static bool is_word(const struct parser *parser, enum options_command command)
+{
+	return !strcmp(parser->argv[1], commands[command].name);
+}
+
 /* The first word, which may be left out, chooses the command. */
 static int choose_command(struct parser *parser)
 {
@@ -640,21 +690,33 @@ static int choose_command(struct parser *parser)
 	parser->command = &commands[OPTIONS_RECORD];
 	parser->target = parser->options;
 	parser->pos = is_named ? 2 : 1;
-	if (!is_named || !strcmp(parser->argv[1], parser->command->name))
+	if (!is_named || is_word(parser, OPTIONS_RECORD))
 		return 0;
-	if (strcmp(parser->argv[1], commands[OPTIONS_SYMBOLS].name))
-		return usage_error(parser, "unknown command '%s'; commands: record, symbols",
+	if (is_word(parser, OPTIONS_SYMBOLS)) {
+		parser->command = &commands[OPTIONS_SYMBOLS];
+		parser->target = parser->symbols;
+	} else if (is_word(parser, OPTIONS_SYMBOLIZE)) {
+		parser->command = &commands[OPTIONS_SYMBOLIZE];
+		parser->target = parser->symbolize;
+	} else {
+		return usage_error(parser, "unknown command '%s'; commands: record, symbols, symbolize",
 				   quote(parser->argv[1]).text);
-	parser->command = &commands[OPTIONS_SYMBOLS];
-	parser->target = parser->symbols;
+	}
 	return 0;
 }
 
-/* Files move to the front, behind the command's name, where arguments were read already. */
-static void add_file(struct parser *parser, char *path)
+/* Those of `symbols` move to the front, behind the command's name, where arguments were read already. */
+static int add_file(struct parser *parser, char *path)
 {
+	if (parser->target == parser->symbolize) {
+		if (parser->symbolize->file)
+			return usage_error(parser, "'%s': one FILE at a time", quote(path).text);
+		parser->symbolize->file = path;
+		return *path ? 0 : usage_error(parser, "the name of FILE is empty");
+	}
 	parser->symbols->files = parser->argv + 2;
 	parser->argv[2 + parser->symbols->n_files++] = path;
+	return 0;
 }
 
 static int read_operand(struct parser *parser, char *argument)
@@ -662,11 +724,10 @@ static int read_operand(struct parser *parser, char *argument)
 	if (parser->command == &commands[OPTIONS_RECORD])
 		return usage_error(parser, "'%s' is no option; a command to profile stands behind --",
 				   quote(argument).text);
-	add_file(parser, argument);
-	return 0;
+	return add_file(parser, argument);
 }
 
-/* What stands behind "--": of `record` a command, of `symbols` files. */
+/* What stands behind "--": of `record` a command, of others files. */
 static int read_rest(struct parser *parser)
 {
 	if (parser->command == &commands[OPTIONS_RECORD]) {
@@ -675,8 +736,12 @@ static int read_rest(struct parser *parser)
 		parser->options->command = parser->argv + parser->pos;
 		return 0;
 	}
-	while (parser->pos < parser->argc)
-		add_file(parser, parser->argv[parser->pos++]);
+	while (parser->pos < parser->argc) {
+		int err = add_file(parser, parser->argv[parser->pos++]);
+
+		if (err)
+			return err;
+	}
 	return 0;
 }
 
@@ -704,7 +769,7 @@ static int read_arguments(struct parser *parser)
 	}
 	if (parser->page)
 		return 0;
-	return parser->command == &commands[OPTIONS_RECORD] ? check_record(parser) : check_symbols(parser);
+	return check(parser);
 }
 
 int options_read(int argc, char **argv, struct options *ret, enum options_page *ret_page,
@@ -713,7 +778,9 @@ int options_read(int argc, char **argv, struct options *ret, enum options_page *
 	struct record_options options = {
 		.rate_hz = 99, .exclude_self = true, .error_frames = true, .memory_bytes = BUDGET_DEFAULT_BYTES};
 	struct symbols_options symbols = {0};
-	struct parser parser = {.argc = argc, .argv = argv, .options = &options, .symbols = &symbols};
+	struct symbolize_options symbolize = {0};
+	struct parser parser = {
+		.argc = argc, .argv = argv, .options = &options, .symbols = &symbols, .symbolize = &symbolize};
 	int err;
 
 	parser.error = error;
@@ -728,6 +795,7 @@ int options_read(int argc, char **argv, struct options *ret, enum options_page *
 		options.outputs[options.n_outputs++] = (struct record_output){RECORD_OUTPUT_DIRECTORY, NULL};
 	ret->record = options;
 	ret->symbols = symbols;
+	ret->symbolize = symbolize;
 	return 0;
 }
 
@@ -884,6 +952,8 @@ static const char man_head[] =
 	"\\fBhostprof symbols\\fR [\\fB\\-a\\fR] [\\fB\\-\\-json\\fR] \\fIFILE ADDRESS\\fR ...\n"
 	".br\n"
 	"\\fBhostprof symbols \\-\\-unwind\\fR [\\fB\\-\\-json\\fR] \\fIFILE\\fR ...\n"
+	".br\n"
+	"\\fBhostprof symbolize\\fR [\\fIOPTIONS\\fR] \\fIFILE\\fR\n"
 	".SH DESCRIPTION\n"
 	"Samples the stacks of all processes on all CPUs, kernel and user, gives the frames their names, prints where "
 	"the\n"
@@ -918,6 +988,19 @@ static const char man_symbols[] =
 	"(hexadecimal, in the file's own address space; \\- reads them from the standard input) it prints what\n"
 	".B addr2line \\-fiC\n"
 	"prints: two lines for each function, its name, then file and line; what was inlined comes first.\n";
+
+static const char man_symbolize[] =
+	".SH \"HOSTPROF SYMBOLIZE\"\n"
+	"Gives the frames of a pprof profile the names that they lack, as if they had been there when it was recorded. "
+	"The\n"
+	"programs, libraries and debug files are sought by the build ids in the profile: where it says that they were, "
+	"below\n"
+	"/usr/lib/debug, and in \\fB\\-\\-debug\\-dir\\fR. A file with another build id is not used. Names that are "
+	"there "
+	"stay,\n"
+	"and so does all else in the profile. Profiles of other tools get names too, where they have addresses and "
+	"build "
+	"ids.\n";
 
 static const char man_tail[] =
 	".SH EXIT STATUS\n"
@@ -995,6 +1078,8 @@ static void print_man(FILE *to)
 	print_man_rows(to, &commands[OPTIONS_RECORD]);
 	fputs(man_symbols, to);
 	print_man_rows(to, &commands[OPTIONS_SYMBOLS]);
+	fputs(man_symbolize, to);
+	print_man_rows(to, &commands[OPTIONS_SYMBOLIZE]);
 	fputs(man_tail, to);
 }
 

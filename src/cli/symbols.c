@@ -71,7 +71,7 @@ static int explain_open(const char *path, int err)
 
 static struct file_session session_of(const struct symbols_options *options, const char *path)
 {
-	return (struct file_session){.pid = -1,
+	return (struct file_session){.resolver = ROLE_LINK_NONE,
 				     .root_fd = -1,
 				     .path = path,
 				     .demangle = options->demangle,
@@ -133,7 +133,7 @@ static int ask_for_table(struct file_session *session, struct unwind_report *rep
 	struct message_table table;
 	bool is_stale = false;
 	auto_close int fd = -1;
-	int err = channel_send(session->channel, MESSAGE_MAKE_TABLE, 0, &request, sizeof(request), -1);
+	int err = role_link_send(&session->resolver, MESSAGE_MAKE_TABLE, &request, sizeof(request), -1);
 
 	if (!err)
 		err = file_session_receive(session, MESSAGE_TABLE, &message);
@@ -250,7 +250,7 @@ static int describe(struct file_session *session, struct message_description *re
 {
 	const struct message_describe request = {.object = THE_OBJECT};
 	struct message message;
-	int err = channel_send(session->channel, MESSAGE_DESCRIBE, 0, &request, sizeof(request), -1);
+	int err = role_link_send(&session->resolver, MESSAGE_DESCRIBE, &request, sizeof(request), -1);
 
 	if (!err)
 		err = file_session_receive(session, MESSAGE_DESCRIPTION, &message);

@@ -161,17 +161,16 @@ static void print_sources(const struct terminal *terminal, const struct summary_
 	buf_release(&buf);
 }
 
-static void print_row(const struct terminal *terminal, const struct summary *summary, const struct summary_unnamed *row)
+void unnamed_report_print_row(const struct terminal *terminal, const struct summary_unnamed *row, double whole,
+			      const char *why, const char *help)
 {
-	const char *help = unnamed_advice(row->why, row->module);
 	char share[16], text[MAX_TEXT];
 	unsigned int columns;
 
-	fprintf(terminal->to, "%8s  %8" PRIu64 "   ",
-		spell_percent((double)row->samples, (double)summary->samples, share), row->samples);
+	fprintf(terminal->to, "%8s  %8" PRIu64 "   ", spell_percent((double)row->samples, whole, share), row->samples);
 	columns = terminal_name(terminal, row->module, MODULE_MAX_WIDTH);
 	fputs(": ", terminal->to);
-	terminal_name(terminal, unnamed_text(row->why), terminal->width - LEFT - columns - 2);
+	terminal_name(terminal, why, terminal->width - LEFT - columns - 2);
 	fputc('\n', terminal->to);
 	if (row->build_id[0]) {
 		snprintf(text, sizeof(text), "build id %s", row->build_id);
@@ -196,8 +195,12 @@ void unnamed_report_print(FILE *to, const struct summary *summary)
 	fputc('\n', to);
 	terminal_title(&terminal,
 		       "   share   samples   with frames that have no name: why, what there is, what would help");
-	for (unsigned int i = 0; i < n; i++)
-		print_row(&terminal, summary, &summary->unnamed[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct summary_unnamed *row = &summary->unnamed[i];
+
+		unnamed_report_print_row(&terminal, row, (double)summary->samples, unnamed_text(row->why),
+					 unnamed_advice(row->why, row->module));
+	}
 	fflush(to);
 }
 

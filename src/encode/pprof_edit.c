@@ -302,6 +302,9 @@ void pprof_edit_mapping(const struct pprof_edit *edit, size_t index, struct ppro
 
 	*ret = (struct pprof_edit_mapping){.file = edit->profile->string_table[mapping->filename],
 					   .build_id = edit->profile->string_table[mapping->build_id],
+					   .start = mapping->memory_start,
+					   .limit = mapping->memory_limit,
+					   .file_off = mapping->file_offset,
 					   .unnamed = edit->unnamed[index]};
 }
 
@@ -430,6 +433,12 @@ static int set_lines(struct pprof_edit *edit, location_message *location, const 
 	return 0;
 }
 
+/* A process maps nothing at address 0: there the mapping tells the file alone. */
+static bool is_within(const mapping_message *mapping, uint64_t address)
+{
+	return !mapping->memory_start || (address >= mapping->memory_start && address < mapping->memory_limit);
+}
+
 static int name_location(struct pprof_edit *edit, location_message *location, pprof_namer namer, void *ctx,
 			 struct pprof_edit_result *result)
 {
@@ -442,12 +451,11 @@ static int name_location(struct pprof_edit *edit, location_message *location, pp
 	mapping = mapping_of(edit, location, &index);
 	if (is_named(edit, location))
 		return 0;
-	if (!mapping || location->address < mapping->memory_start || location->address >= mapping->memory_limit) {
+	if (!mapping || !is_within(mapping, location->address)) {
 		result->unnamed++;
 		return 0;
 	}
-	err = namer(ctx, index, location->address - mapping->memory_start + mapping->file_offset, lines,
-		    PPROF_EDIT_MAX_LINES, &n);
+	err = namer(ctx, index, location->address, lines, PPROF_EDIT_MAX_LINES, &n);
 	if (!err && n)
 		err = set_lines(edit, location, lines, n);
 	if (err)

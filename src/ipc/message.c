@@ -67,6 +67,8 @@ union fixed_part {
 	struct message_sources sources;
 	struct message_describe describe;
 	struct message_description description;
+	struct message_profile_files profile_files;
+	struct message_symbolized symbolized;
 };
 
 struct layout {
@@ -310,6 +312,26 @@ static bool description_is_right(const union fixed_part *part)
 	       is_terminated(description->supplementary_name, sizeof(description->supplementary_name));
 }
 
+static bool profile_files_is_right(const union fixed_part *part)
+{
+	return is_err(part->profile_files.err);
+}
+
+static bool profile_files_needs_fd(const union fixed_part *part)
+{
+	return !part->profile_files.err;
+}
+
+static bool symbolized_is_right(const union fixed_part *part)
+{
+	return is_err(part->symbolized.err);
+}
+
+static bool symbolized_needs_fd(const union fixed_part *part)
+{
+	return !part->symbolized.err;
+}
+
 #define WITH_TEXT(rule, type, field) .text_rule = (rule), .length_at = offsetof(type, field)
 
 static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
@@ -429,6 +451,18 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_DESCRIPTION] = {.name = "DESCRIPTION",
 				 .fixed = sizeof(struct message_description),
 				 .is_right = description_is_right},
+	[MESSAGE_PROFILE] = {.name = "PROFILE", .fd_rule = FD_REQUIRED},
+	[MESSAGE_PROFILE_FILES] = {.name = "PROFILE_FILES",
+				   .fixed = sizeof(struct message_profile_files),
+				   .fd_rule = FD_AS_CONTENT_SAYS,
+				   .is_right = profile_files_is_right,
+				   .needs_fd = profile_files_needs_fd},
+	[MESSAGE_SYMBOLIZE] = {.name = "SYMBOLIZE"},
+	[MESSAGE_SYMBOLIZED] = {.name = "SYMBOLIZED",
+				.fixed = sizeof(struct message_symbolized),
+				.fd_rule = FD_AS_CONTENT_SAYS,
+				.is_right = symbolized_is_right,
+				.needs_fd = symbolized_needs_fd},
 };
 
 bool message_name_is_safe(const char *name, size_t len)

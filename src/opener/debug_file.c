@@ -24,13 +24,14 @@
 #define MULTIARCH "x86_64-linux-gnu"
 #endif
 
-/* %I: "xx/rest.debug" of the id; %D: the program's folder; %N: the name. */
+/* %I: "xx/rest.debug" of the id; %E: "xx/rest"; %D: the program's folder; %N: the name. */
 static const char *const in_root[DEBUG_KINDS][PATTERNS_MAX] = {
 	[DEBUG_BUILD_ID] = {"/usr/lib/debug/.build-id/%I"},
 	[DEBUG_LINK] = {"%D/%N", "%D/.debug/%N", "/usr/lib/debug%D/%N"},
 	[DEBUG_SUPPLEMENTARY] = {"/usr/lib/debug/.build-id/%I", "/usr/lib/debug/.dwz/%N",
 				 "/usr/lib/debug/.dwz/" MULTIARCH "/%N"},
 	[DEBUG_SPLIT] = {"%D/%N", "/usr/lib/debug%D/%N"},
+	[DEBUG_EXECUTABLE] = {"%D/%N", "/usr/lib/.build-id/%E", "/usr/lib/debug/.build-id/%E"},
 };
 static const char *const in_directory[DEBUG_KINDS][PATTERNS_MAX] = {
 	[DEBUG_BUILD_ID] = {"/.build-id/%I", "/usr/lib/debug/.build-id/%I"},
@@ -39,11 +40,13 @@ static const char *const in_directory[DEBUG_KINDS][PATTERNS_MAX] = {
 				 "/usr/lib/debug/.build-id/%I", "/usr/lib/debug/.dwz/%N",
 				 "/usr/lib/debug/.dwz/" MULTIARCH "/%N"},
 	[DEBUG_SPLIT] = {"%D/%N", "/%N", "/usr/lib/debug%D/%N"},
+	[DEBUG_EXECUTABLE] = {"%D/%N", "/%N", "/.build-id/%E", "/usr/lib/.build-id/%E", "/usr/lib/debug/.build-id/%E"},
 };
 
 struct query {
 	uint32_t kind;
-	char id[2 * DEBUG_ID_MAX + 16]; /* as in a path */
+	bool has_id;
+	char id[2 * DEBUG_ID_MAX + 16]; /* as in a path, without ".debug" */
 	char path[MESSAGE_MAX_PATH + 1];
 	const char *folder, *name; /* both in `path` */
 };
@@ -54,7 +57,6 @@ static void spell_id(const uint8_t *id, uint32_t len, char *to, size_t size)
 
 	for (uint32_t i = 0; i < len && n + 4 < size; i++)
 		n += (size_t)snprintf(to + n, size - n, i ? "%02x" : "%02x/", id[i]);
-	snprintf(to + n, size - n, ".debug");
 }
 
 static void query_init(const struct message_open_debug *request, const char *path, struct query *query)
@@ -62,6 +64,7 @@ static void query_init(const struct message_open_debug *request, const char *pat
 	char *slash;
 
 	query->kind = request->kind;
+	query->has_id = request->id_len;
 	spell_id(request->id, request->id_len <= DEBUG_ID_MAX ? request->id_len : 0, query->id, sizeof(query->id));
 	snprintf(query->path, sizeof(query->path), "%s", path);
 	slash = strrchr(query->path, '/');
@@ -71,6 +74,20 @@ static void query_init(const struct message_open_debug *request, const char *pat
 		*slash = '\0';
 }
 
+/* What stands for the letter; "": nothing does. */
+static const char *part_of(const struct query *query, char letter)
+{
+	switch (letter) {
+	case 'I':
+	case 'E':
+		return query->id;
+	case 'D':
+		return query->folder;
+	default:
+		return query->name;
+	}
+}
+
 /* false: it is too long, or there is nothing to put into it. */
 static bool spell_path(const struct query *query, const char *pattern, char *to, size_t size)
 {
@@ -78,18 +95,15 @@ static bool spell_path(const struct query *query, const char *pattern, char *to,
 
 	for (; *pattern && len + 1 < size; pattern++) {
 		const char *part;
-		int n;
 
 		if (*pattern != '%') {
 			to[len++] = *pattern;
 			continue;
 		}
-		pattern++;
-		part = *pattern == 'I' ? query->id : *pattern == 'D' ? query->folder : query->name;
-		if (*pattern == 'N' && !*part)
+		part = part_of(query, *++pattern);
+		if (*pattern == 'N' ? !*part : *pattern != 'D' && !query->has_id)
 			return false;
-		n = snprintf(to + len, size - len, "%s", part);
-		len += (size_t)n;
+		len += (size_t)snprintf(to + len, size - len, *pattern == 'I' ? "%s.debug" : "%s", part);
 	}
 	if (len + 1 >= size)
 		return false;

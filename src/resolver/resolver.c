@@ -16,6 +16,7 @@
 #include "ipc/usage.h"
 #include "resolver/jit_names.h"
 #include "resolver/kernel_names.h"
+#include "resolver/profile_names.h"
 #include "resolver_internal.h"
 
 #define MODULE "resolver"
@@ -141,6 +142,10 @@ static int dispatch(struct resolver *resolver, struct message *message)
 		return resolver_on_name_addresses(resolver, message);
 	case MESSAGE_DESCRIBE:
 		return resolver_on_describe(resolver, message);
+	case MESSAGE_PROFILE:
+		return resolver_on_profile(resolver, message);
+	case MESSAGE_SYMBOLIZE:
+		return resolver_on_symbolize(resolver);
 	default:
 		return -EBADMSG;
 	}
@@ -212,6 +217,7 @@ int resolver_main(int channel_fd)
 		log_errno(err, MODULE, "stopped");
 	kernel_names_free(resolver.kernel);
 	jit_names_free(resolver.jit);
+	profile_names_free(resolver.profile);
 	resolver_release_postponed(&resolver);
 	object_cache_free(resolver.cache);
 	channel_free(resolver.channel);

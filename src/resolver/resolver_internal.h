@@ -30,8 +30,9 @@ struct resolver {
 	struct object_cache *cache;
 	struct jit_names *jit;
 	struct kernel_names *kernel;
-	bool made_table; /* just now */
-	int table_nice;	 /* priority while a table is made */
+	struct profile_names *profile; /* that is to get names; NULL: none */
+	bool made_table;	       /* just now */
+	int table_nice;		       /* priority while a table is made */
 	struct usage usage;
 };
 
@@ -61,3 +62,5 @@ int resolver_on_batch(struct resolver *resolver, const struct message *message);
 /* resolver_questions.c */
 int resolver_on_name_addresses(struct resolver *resolver, const struct message *message);
 int resolver_on_describe(struct resolver *resolver, const struct message *message);
+int resolver_on_profile(struct resolver *resolver, const struct message *message);
+int resolver_on_symbolize(struct resolver *resolver);

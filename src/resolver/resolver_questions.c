@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What commands ask that record nothing. What is waited for meanwhile comes where a question lies, so that is copied.
+/* What commands ask that record nothing: `symbols`, `symbolize`. What is waited for meanwhile comes where a question
+ * lies, so that is copied.
  */
 #include "resolver_internal.h"
 
@@ -11,6 +12,7 @@
 #include "ipc/memfd.h"
 #include "ipc/named_addresses.h"
 #include "resolver/description.h"
+#include "resolver/profile_names.h"
 
 #define MAX_NAMES_BYTES (256u << 20) /* of an answer to `hostprof symbols` */
 
@@ -74,4 +76,40 @@ int resolver_on_describe(struct resolver *resolver, const struct message *messag
 		return err;
 	description_make(resolver->cache, request.object, &reply);
 	return channel_send(resolver->channel, MESSAGE_DESCRIPTION, message->id, &reply, sizeof(reply), -1);
+}
+
+static int tell_profile_files(struct resolver *resolver, int err)
+{
+	struct message_profile_files reply = {.err = err};
+	auto_close int fd = -1;
+
+	if (!err)
+		reply.err = profile_names_files(resolver->profile, &fd);
+	return channel_send(resolver->channel, MESSAGE_PROFILE_FILES, 0, &reply, sizeof(reply), fd);
+}
+
+int resolver_on_profile(struct resolver *resolver, const struct message *message)
+{
+	profile_names_free(resolver->profile);
+	resolver->profile = NULL;
+	return tell_profile_files(resolver, profile_names_read(message->fd, &resolver->profile));
+}
+
+int resolver_on_symbolize(struct resolver *resolver)
+{
+	struct profile_names_result result = {0};
+	struct message_symbolized reply = {0};
+	auto_close int fd = -1;
+	int err = resolver->profile ? resolver_parse_all(resolver) : -EBADMSG;
+
+	if (err)
+		return err;
+	reply.err = profile_names_find(resolver->profile, resolver->cache, &result);
+	if (!reply.err)
+		err = tell_profile_files(resolver, 0);
+	if (!reply.err && !err)
+		reply.err = profile_names_write(resolver->profile, &fd);
+	reply.named = result.named;
+	reply.unnamed = result.unnamed;
+	return err ? err : channel_send(resolver->channel, MESSAGE_SYMBOLIZED, 0, &reply, sizeof(reply), fd);
 }

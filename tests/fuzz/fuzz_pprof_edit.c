@@ -21,15 +21,15 @@ static int write_to_buf(void *ctx, const void *bytes, size_t n)
 }
 
 /* Some bytes have no name, some one line, some two. */
-static int name(void *ctx, size_t mapping, uint64_t file_off, struct pprof_edit_line *lines, size_t max, size_t *ret_n)
+static int name(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max, size_t *ret_n)
 {
 	(void)ctx;
 	if (max < 2)
 		abort();
 	lines[0] = (struct pprof_edit_line){
-		.name = mapping & 1 ? "a" : "b", .system_name = "c", .file = "", .line = (int64_t)file_off};
+		.name = mapping & 1 ? "a" : "b", .system_name = "c", .file = "", .line = (int64_t)address};
 	lines[1] = (struct pprof_edit_line){.name = "d", .system_name = "e", .file = "f", .start_line = 1};
-	*ret_n = file_off % 3;
+	*ret_n = address % 3;
 	return 0;
 }
 

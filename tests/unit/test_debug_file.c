@@ -256,10 +256,45 @@ static void a_temporary_file_has_no_name(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void programs_are_at_their_path_or_by_build_id(void **state)
+{
+	struct message_open_debug request = request_for(DEBUG_EXECUTABLE, ID);
+	const struct fixture *fixture = *state;
+	int err;
+
+	make_file(fixture, "own/usr/lib/debug/.build-id/12/345678");
+	make_file(fixture, "own/usr/bin/program");
+	make_file(fixture, "host/usr/lib/.build-id/12/345678");
+	make_file(fixture, "host/" BY_ID); /* a debug file is none */
+	make_file(fixture, "first/program");
+	make_file(fixture, "second/.build-id/12/345678");
+	make_file(fixture, "second/usr/bin/program");
+	expect(fixture, &request, "/usr/bin/program", "own/usr/bin/program");
+	expect(fixture, &request, "/usr/bin/program", "own/usr/lib/debug/.build-id/12/345678");
+	expect(fixture, &request, "/usr/bin/program", "host/usr/lib/.build-id/12/345678");
+	expect(fixture, &request, "/usr/bin/program", "first/program");
+	expect(fixture, &request, "/usr/bin/program", "second/usr/bin/program");
+	expect(fixture, &request, "/usr/bin/program", "second/.build-id/12/345678");
+	expect(fixture, &request, "/usr/bin/program", "");
+	/* A path alone, and an id alone. */
+	request = request_for(DEBUG_EXECUTABLE, "");
+	expect(fixture, &request, "/usr/bin/program", "own/usr/bin/program");
+	request = request_for(DEBUG_EXECUTABLE, ID);
+	expect(fixture, &request, "", "own/usr/lib/debug/.build-id/12/345678");
+	/* Not out of the root, and no folder. */
+	request = request_for(DEBUG_EXECUTABLE, "");
+	next(fixture, &request, "/../../../../../../etc/passwd", &err);
+	assert_int_equal(err, -ENOENT);
+	request = request_for(DEBUG_EXECUTABLE, "");
+	next(fixture, &request, "/usr/bin", &err);
+	assert_int_equal(err, -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(by_build_id_the_own_root_goes_before_the_host_s),
+		TEST(programs_are_at_their_path_or_by_build_id),
 		TEST(a_linked_file_is_looked_for_where_gdb_does),
 		TEST(what_dwz_shares_is_found_by_id_or_name),
 		TEST(split_files_lie_beside_the_program),

@@ -64,6 +64,10 @@ static void every_type_has_a_name_and_a_layout(void **state)
 		{MESSAGE_SOURCES, sizeof(struct message_sources), false},
 		{MESSAGE_DESCRIBE, sizeof(struct message_describe), false},
 		{MESSAGE_DESCRIPTION, sizeof(struct message_description), false},
+		{MESSAGE_PROFILE, 0, true},
+		{MESSAGE_PROFILE_FILES, sizeof(struct message_profile_files), true},
+		{MESSAGE_SYMBOLIZE, 0, false},
+		{MESSAGE_SYMBOLIZED, sizeof(struct message_symbolized), true},
 		{MESSAGE_NAME_ADDRESSES, sizeof(struct message_name_addresses), true},
 		{MESSAGE_ADDRESSES_NAMED, sizeof(struct message_addresses_named), true},
 	};

@@ -378,6 +378,40 @@ static void directories_of_debug_files_add_up(void **state)
 	assert_string_equal(parsed.symbols.debug_directories.paths[0], "/a");
 }
 
+static void symbolize_takes_one_file(void **state)
+{
+	static const struct {
+		const char *words[6];
+		const char *error; /* between "hostprof: " and "; see hostprof symbolize --help" */
+	} cases[] = {
+		{{"symbolize"}, "no FILE to give names to"},
+		{{"symbolize", ""}, "the name of FILE is empty"},
+		{{"symbolize", "a", "b"}, "'b': one FILE at a time"},
+		{{"symbolize", "a", "--", "b"}, "'b': one FILE at a time"},
+		{{"symbolize", "a", "--unwind"}, "unknown option '--unwind'"},
+	};
+	char expected[OPTIONS_ERROR_BYTES];
+
+	(void)state;
+	assert_int_equal(parse("symbolize", "a", "-o", "b", "-f", "--debug-dir", "c", "--json", "-q"), 0);
+	assert_int_equal(parsed.command, OPTIONS_SYMBOLIZE);
+	assert_string_equal(parsed.symbolize.file, "a");
+	assert_string_equal(parsed.symbolize.output, "b");
+	assert_true(parsed.symbolize.force);
+	assert_true(parsed.symbolize.json);
+	assert_true(parsed.symbolize.quiet);
+	assert_int_equal(parsed.symbolize.debug_directories.n, 1);
+	assert_int_equal(parse("symbolize", "--demangle=none", "--", "-a"), 0);
+	assert_string_equal(parsed.symbolize.file, "-a");
+	assert_null(parsed.symbolize.output);
+	assert_int_equal(parsed.symbolize.demangle, DEMANGLE_NONE);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(expected, sizeof(expected), "hostprof: %s; see hostprof symbolize --help", cases[i].error);
+		assert_int_equal(parse_array(cases[i].words), -EINVAL);
+		assert_string_equal(error, expected);
+	}
+}
+
 static void wrong_usage_of_symbols_points_to_its_own_help(void **state)
 {
 	static const struct {
@@ -418,6 +452,7 @@ static void pages_are_asked_for_in_place_of_a_run(void **state)
 		{{"--man"}, OPTIONS_PAGE_MAN, OPTIONS_RECORD},
 		{{"--help-markdown"}, OPTIONS_PAGE_TABLE, OPTIONS_RECORD},
 		{{"symbols", "--help-markdown"}, OPTIONS_PAGE_TABLE, OPTIONS_SYMBOLS},
+		{{"symbolize", "-h"}, OPTIONS_PAGE_HELP, OPTIONS_SYMBOLIZE},
 		{{"--help", "--nonsense"}, OPTIONS_PAGE_HELP, OPTIONS_RECORD},
 	};
 
@@ -435,8 +470,8 @@ static void wrong_usage_is_told_with_option_and_range(void **state)
 		const char *words[6];
 		const char *error; /* between "hostprof: " and "; see hostprof record --help" */
 	} cases[] = {
-		{{"foo"}, "unknown command 'foo'; commands: record, symbols"},
-		{{""}, "unknown command ''; commands: record, symbols"},
+		{{"foo"}, "unknown command 'foo'; commands: record, symbols, symbolize"},
+		{{""}, "unknown command ''; commands: record, symbols, symbolize"},
 		{{"--mem", "31M"}, "--mem: '31M' is not a size from 32M to 2G"},
 		{{"--mem", "33554431"}, "--mem: '33554431' is not a size from 32M to 2G"},
 		{{"--mem", "2147483649"}, "--mem: '2147483649' is not a size from 32M to 2G"},
@@ -626,27 +661,32 @@ static void man_page_has_each_option_of_the_help(void **state)
 {
 	char *help = printed(OPTIONS_PAGE_HELP), *man = printed(OPTIONS_PAGE_MAN);
 	char *symbols = printed_of(OPTIONS_SYMBOLS, OPTIONS_PAGE_HELP);
+	char *symbolize = printed_of(OPTIONS_SYMBOLIZE, OPTIONS_PAGE_HELP);
 
 	(void)state;
 	assert_memory_equal(man, ".TH HOSTPROF 1 ", 15);
 	assert_int_equal(options_in(help, man), 26);
 	assert_int_equal(options_in(symbols, man), 6);
+	assert_int_equal(options_in(symbolize, man), 7);
 	free(help);
 	free(symbols);
+	free(symbolize);
 	free(man);
 }
 
 static void readme_has_the_tables_of_options(void **state)
 {
+	static const char *const words[] = {
+		[OPTIONS_RECORD] = "", [OPTIONS_SYMBOLS] = " symbols", [OPTIONS_SYMBOLIZE] = " symbolize"};
 	char *text = readme(__FILE__);
 
 	(void)state;
-	for (enum options_command command = OPTIONS_RECORD; command <= OPTIONS_SYMBOLS; command++) {
+	for (enum options_command command = OPTIONS_RECORD; command <= OPTIONS_SYMBOLIZE; command++) {
 		char *table = printed_of(command, OPTIONS_PAGE_TABLE);
 
 		if (!strstr(text, table))
 			fail_msg("a table of options in README.md differs from hostprof%s --help-markdown:\n%s",
-				 command == OPTIONS_SYMBOLS ? " symbols" : "", table);
+				 words[command], table);
 		free(table);
 	}
 	free(text);
@@ -684,6 +724,7 @@ int main(void)
 		cmocka_unit_test_teardown(symbols_takes_files_between_and_behind_its_options, release),
 		cmocka_unit_test_teardown(symbols_takes_addresses_behind_the_file, release),
 		cmocka_unit_test_teardown(directories_of_debug_files_add_up, release),
+		cmocka_unit_test_teardown(symbolize_takes_one_file, release),
 		cmocka_unit_test_teardown(wrong_usage_of_symbols_points_to_its_own_help, release),
 		cmocka_unit_test_teardown(pages_are_asked_for_in_place_of_a_run, release),
 		cmocka_unit_test_teardown(wrong_usage_is_told_with_option_and_range, release),

@@ -89,17 +89,17 @@ static size_t index_of(const struct pprof_edit *edit, const char *file)
 
 struct asked {
 	size_t n, mapping;
-	uint64_t file_off;
+	uint64_t address;
 };
 
 /* Two lines: inlined() in holder(). */
-static int name_with_inlined(void *ctx, size_t mapping, uint64_t file_off, struct pprof_edit_line *lines, size_t max,
+static int name_with_inlined(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max,
 			     size_t *ret_n)
 {
 	struct asked *asked = ctx;
 
 	assert_true(max >= 2);
-	*asked = (struct asked){.n = asked->n + 1, .mapping = mapping, .file_off = file_off};
+	*asked = (struct asked){.n = asked->n + 1, .mapping = mapping, .address = address};
 	lines[0] = (struct pprof_edit_line){
 		.name = "inlined()", .system_name = "_Z7inlinedv", .file = "/a.h", .line = 7, .start_line = 6};
 	lines[1] =
@@ -108,22 +108,22 @@ static int name_with_inlined(void *ctx, size_t mapping, uint64_t file_off, struc
 	return 0;
 }
 
-static int name_nothing(void *ctx, size_t mapping, uint64_t file_off, struct pprof_edit_line *lines, size_t max,
+static int name_nothing(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max,
 			size_t *ret_n)
 {
 	(void)ctx;
 	(void)mapping;
-	(void)file_off;
+	(void)address;
 	(void)lines;
 	(void)max;
 	*ret_n = 0;
 	return 0;
 }
 
-static int fail_to_name(void *ctx, size_t mapping, uint64_t file_off, struct pprof_edit_line *lines, size_t max,
+static int fail_to_name(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max,
 			size_t *ret_n)
 {
-	name_nothing(ctx, mapping, file_off, lines, max, ret_n);
+	name_nothing(ctx, mapping, address, lines, max, ret_n);
 	return -ETIMEDOUT;
 }
 
@@ -174,7 +174,7 @@ static void what_has_no_name_gets_one(void **state)
 	assert_int_equal(result.unnamed, 1);
 	assert_int_equal(asked.n, 1);
 	assert_int_equal(asked.mapping, stripped);
-	assert_int_equal(asked.file_off, 0x1012);
+	assert_int_equal(asked.address, 0x7f1000000012);
 	decoded = written(edit);
 	for (size_t i = 0; i < decoded->n_location; i++) {
 		const Perftools__Profiles__Location *location = decoded->location[i];
@@ -306,6 +306,34 @@ static void small_init(struct small *small)
 	small->profile.mapping = small->mappings;
 	small->profile.location = small->locations;
 	small->profile.function = small->functions;
+}
+
+/* Nothing is mapped at address 0: such a mapping tells the file alone. */
+static void addresses_may_be_those_of_the_file(void **state)
+{
+	struct pprof_edit_result result;
+	struct asked asked = {0};
+	struct pprof_edit *edit;
+	struct small small;
+
+	(void)state;
+	small_init(&small);
+	small.mapping.memory_limit = 0;
+	small.location.address = 0x401234;
+	small.location.n_line = 0;
+	assert_int_equal(read_message(&small.profile, &edit), 0);
+	assert_int_equal(pprof_edit_name(edit, name_with_inlined, &asked, &result), 0);
+	assert_int_equal(result.named, 1);
+	assert_int_equal(asked.address, 0x401234);
+	pprof_edit_free(edit);
+	/* In memory it must lie in it. */
+	small.mapping.memory_start = 0x1000;
+	small.mapping.memory_limit = 0x2000;
+	assert_int_equal(read_message(&small.profile, &edit), 0);
+	assert_int_equal(pprof_edit_name(edit, name_with_inlined, &asked, &result), 0);
+	assert_int_equal(result.named, 0);
+	assert_int_equal(result.unnamed, 1);
+	pprof_edit_free(edit);
 }
 
 static void a_location_without_lines_has_no_name(void **state)
@@ -485,6 +513,7 @@ int main(void)
 		cmocka_unit_test(without_names_nothing_changes),
 		cmocka_unit_test(a_failure_to_name_is_told),
 		cmocka_unit_test(a_location_without_lines_has_no_name),
+		cmocka_unit_test(addresses_may_be_those_of_the_file),
 		cmocka_unit_test(the_rest_of_a_foreign_profile_stays),
 		cmocka_unit_test(ids_and_indexes_must_fit_together),
 		cmocka_unit_test(what_is_no_profile_is_refused),
