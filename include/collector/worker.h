@@ -17,9 +17,10 @@ struct message;
 struct worker_options {
 	enum role role;
 	struct invoker invoker;
-	uint64_t memory_bytes; /* address space limit; 0: none */
-	uint32_t demangle;     /* enum demangle_mode, of a resolver */
-	int epoll_fd;	       /* where its channel is watched, with `epoll_tag` as data.u32 */
+	uint64_t memory_bytes;		    /* address space limit; 0: none */
+	uint64_t share_bytes, naming_bytes; /* as in struct message_start */
+	uint32_t demangle;		    /* enum demangle_mode, of a resolver */
+	int epoll_fd;			    /* where its channel is watched, with `epoll_tag` as data.u32 */
 	uint32_t epoll_tag;
 };
 

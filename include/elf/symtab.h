@@ -30,6 +30,7 @@ struct symtab_files {
 	const struct elf_file *debug;	 /* its debug file, which must outlive the table too; NULL: none */
 	const struct elf_file *embedded; /* that in .gnu_debugdata, which has what .dynsym lacks; NULL: none. Its names
 					    are kept in memory: it need not outlive the table */
+	size_t max_bytes;		 /* while it is made; 0: no limit. -E2BIG beyond */
 };
 /* The same with the .symtab of these. -E2BIG, too: the embedded one is larger than the limit above. */
 int symtab_new_from(const struct symtab_files *files, struct symtab **ret);

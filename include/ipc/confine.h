@@ -58,5 +58,8 @@ int confine_command(struct invoker invoker);
 
 /* Of what the resolver writes into a descriptor. */
 #define RESOLVER_FILE_BYTES (4ULL << 30)
-/* Address space of the resolver: a bound for what hostile files can make of it. */
+/* Address space of the resolver: a bound for what hostile files can make of it, where its own account fails. Beside a
+ * budget it is so many times that, and what programs and their libraries have. */
+#define RESOLVER_SPACE_BYTES (128ULL << 20)
+#define RESOLVER_SPACE_TIMES 3
 #define RESOLVER_MEMORY_BYTES (4ULL << 30)

@@ -79,6 +79,8 @@ enum message_type {
 struct message_start {
 	uint32_t invoker_uid, invoker_gid;
 	uint64_t memory_bytes; /* limit of the resolver's address space; 0: none */
+	uint64_t share_bytes;  /* what it may take, by its own account, until the first batch; 0: no limit */
+	uint64_t naming_bytes; /* … and from then on */
 	uint32_t demangle;     /* enum demangle_mode of the resolver's names */
 	uint32_t pad;
 };

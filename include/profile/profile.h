@@ -21,6 +21,9 @@ struct profile_limits {
 
 int profile_new(const struct profile_limits *limits, struct profile **ret);
 void profile_free(struct profile *profile);
+size_t profile_limit(const struct profile *profile);
+/* For what is added from now on. */
+void profile_set_limit(struct profile *profile, size_t max_bytes);
 
 /* All that add: 0; -E2BIG, the limit; -ENOMEM; -EINVAL, an id that was not given out, or too many of something. What
  * failed has changed nothing that is read back. */

@@ -22,8 +22,9 @@ struct builder_sink {
 	void *ctx;
 };
 
-/* Makes all outputs but the first `skip`. jit may be NULL: generated code has no names; kernel may be NULL: "[kernel
+/* Makes all outputs but the first `skip`. Frames and samples that would take more than max_bytes (0: no limit) are
+ * "[over the memory budget]". jit may be NULL: generated code has no names; kernel may be NULL: "[kernel
  * restricted]" frames. */
 int builder_run(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
-		struct kernel_names *kernel, uint32_t skip, const struct builder_sink *sink, struct summary *summary,
-		struct builder_result *ret);
+		struct kernel_names *kernel, uint32_t skip, size_t max_bytes, const struct builder_sink *sink,
+		struct summary *summary, struct builder_result *ret);

@@ -29,9 +29,10 @@ struct frame_name {
 };
 
 /* Names all words of all stacks. jit NULL: generated code has no names. kernel NULL: kernel frames become "[kernel
- * restricted]". The word of a 32-bit process' stack becomes "[32-bit]". Borrows the batch. */
+ * restricted]". Frames that would take more than max_bytes (0: no limit) are one, "[over the memory budget]". The word
+ * of a 32-bit process' stack becomes "[32-bit]". Borrows the batch. */
 int frame_names_new(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
-		    struct kernel_names *kernel, struct frame_names **ret);
+		    struct kernel_names *kernel, size_t max_bytes, struct frame_names **ret);
 void frame_names_free(struct frame_names *names);
 
 /* The dense number of word `index` of a stack. */

@@ -32,6 +32,8 @@ struct jit_name {
 
 int jit_names_new(const struct jit_names_options *options, struct jit_names **ret);
 void jit_names_free(struct jit_names *names);
+/* As the option max_bytes, from the next batch on. */
+void jit_names_limit(struct jit_names *names, size_t max_bytes);
 
 /* A file of kind OBJECT_PERF_MAP or OBJECT_JITDUMP; takes over fd (-1: none), also on failure. A later one for the same
  * id replaces it. */

@@ -53,6 +53,9 @@ struct object_debug_files {
 int object_cache_new(size_t max_objects, struct object_cache **ret);
 /* Before the first object. Without it no debug file is used. */
 void object_cache_use_debug_files(struct object_cache *cache, const struct object_debug_files *debug_files);
+/* Limits from now on: of the indexes of all files together, the least recently used of which leave and are read again;
+ * and of what reading one file takes. What was too large before is tried again. 0: no limit. */
+void object_cache_limit(struct object_cache *cache, size_t cache_bytes, size_t file_bytes);
 void object_cache_free(struct object_cache *cache);
 /* Of the names from now on; DEMANGLE_FULL before. */
 void object_cache_set_demangle(struct object_cache *cache, enum demangle_mode mode);
@@ -91,7 +94,7 @@ int object_cache_table(struct object_cache *cache, uint32_t id, uint32_t page, i
 int object_cache_sources(const struct object_cache *cache, uint32_t id, struct message_sources *ret);
 /* What names the object's code once it was parsed, until the next message for it; NULL: nothing does. */
 struct view;
-const struct view *object_cache_view(const struct object_cache *cache, uint32_t id);
+struct view *object_cache_view(const struct object_cache *cache, uint32_t id);
 /* The build id of the object's file; its length, 0: it has none or could not be read. */
 size_t object_cache_file_build_id(const struct object_cache *cache, uint32_t id, uint8_t to[DEBUG_ID_MAX]);
 

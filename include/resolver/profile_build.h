@@ -12,6 +12,7 @@ struct profile;
 struct kernel_names;
 
 struct profile_source {
+	size_t max_bytes; /* of a profile: samples beyond have no stack; 0: as much as there is */
 	const struct batch *batch;
 	const struct frame_names *names;
 	const struct object_cache *cache; /* for the build ids of the files */

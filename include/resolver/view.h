@@ -46,9 +46,18 @@ void view_unref(struct view_table *table, struct view *view); /* NULL is allowed
 const struct image *view_image(const struct view *view);
 const struct image *view_debug(const struct view *view);
 const struct image *view_supplementary(const struct view *view);
-const struct file_names *view_names(const struct view *view);
+/* Read again where they left meanwhile. NULL: that failed. Valid until view_table_trim(). */
+const struct file_names *view_names(struct view *view);
+/* Limits from now on: of all names together, to which view_table_trim() keeps; of one file's, as
+ * file_names_files.max_bytes. 0: none. */
+void view_table_limit(struct view_table *table, size_t cache_bytes, size_t file_bytes);
+/* The names of the least recently used views leave, but those of `keep` (NULL: none). */
+void view_table_trim(struct view_table *table, const struct view *keep);
 /* Some file has a table of the program's own functions, beside that of what it exports. */
 bool view_has_symtab(const struct view *view);
+bool view_has_go(const struct view *view);
+/* Functions that have a name. */
+size_t view_functions(const struct view *view);
 /* Why .gnu_debugdata gave no names; 0: it did, or there is none or no need of one. */
 int view_embedded_err(const struct view *view);
 size_t view_table_memory_bytes(const struct view_table *table);

@@ -45,10 +45,11 @@ struct file_names_files {
 	int (*split)(void *ctx, const char *base_name, uint64_t dwo_id, const struct elf_file **ret);
 	int (*temporary)(void *ctx, int *ret_fd);
 	void *ctx;
+	size_t max_bytes; /* of an index while it is made, and of DWARF that is held; 0: no limit */
 };
 
-/* A file without any gives no names. A table that is broken is one less; but what is wrong with the embedded file is an
- * error. -ENOMEM, -EIO; of `embedded` those of symtab_new(). */
+/* -E2BIG: max_bytes. A file without any gives no names. A table that is broken is one less; but what is wrong with the
+ * embedded file is an error. -ENOMEM, -EIO; of `embedded` those of symtab_new(). */
 int file_names_new(const struct file_names_files *files, struct file_names **ret);
 void file_names_free(struct file_names *names);
 /* Functions that have a name. */

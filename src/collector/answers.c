@@ -343,7 +343,9 @@ int collector_start_children(struct collector *collector)
 		return err;
 	worker.role = ROLE_RESOLVER;
 	worker.epoll_tag = TAG_RESOLVER;
-	worker.memory_bytes = RESOLVER_MEMORY_BYTES;
+	worker.share_bytes = collector->budget.resolver;
+	worker.naming_bytes = collector->budget.naming;
+	worker.memory_bytes = RESOLVER_SPACE_BYTES + RESOLVER_SPACE_TIMES * collector->budget.total;
 	worker.demangle = collector->options->demangle;
 	return resolver_link_new(&worker, &resolver_events, collector->objects, collector_now(), &collector->resolver);
 }

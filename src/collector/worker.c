@@ -42,6 +42,8 @@ int worker_start(struct worker *worker, uint64_t now_ns)
 	const struct message_start start = {.invoker_uid = worker->options.invoker.uid,
 					    .invoker_gid = worker->options.invoker.gid,
 					    .memory_bytes = worker->options.memory_bytes,
+					    .share_bytes = worker->options.share_bytes,
+					    .naming_bytes = worker->options.naming_bytes,
 					    .demangle = worker->options.demangle};
 	int fd, err = child_spawn(worker->options.role, &worker->pid, &fd);
 

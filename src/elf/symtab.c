@@ -86,6 +86,7 @@ struct range_vec VEC(struct range);
 
 struct build {
 	const struct elf_file *file, *debug, *embedded;
+	size_t max_bytes; /* 0: no limit */
 	struct symtab *symtab;
 	struct entry_vec entries;  /* va holds address and rank */
 	struct range_vec sections; /* executable ones, sorted */
@@ -228,9 +229,10 @@ static int add_symbols(struct build *build, enum table table, const Elf64_Sym *s
 	const struct elf_file *file = table_file(build, table);
 	uint64_t strings_size = build->symtab->strings[table].size;
 	struct entry *entries;
+	int err = vec_reserve(&build->entries, build->entries.len + n);
 
-	if (vec_reserve(&build->entries, build->entries.len + n))
-		return -ENOMEM;
+	if (err)
+		return err;
 	entries = build->entries.items;
 	for (size_t i = 0; i < n; i++) {
 		const Elf64_Sym *sym = &syms[i];
@@ -356,13 +358,18 @@ static bool has_aliases(const struct build *build, enum table table)
 	return false;
 }
 
+static bool fits_resident(const struct build *build, uint64_t bytes)
+{
+	return bytes <= MAX_RESIDENT_STRINGS && (!build->max_bytes || bytes <= build->max_bytes / 4);
+}
+
 static int load_strings(struct build *build, enum table table)
 {
 	const struct strings *strings = &build->symtab->strings[table];
 	int err;
 
 	if (!strings->size ||
-	    (table != TABLE_EMBEDDED && (strings->size > MAX_RESIDENT_STRINGS || !has_aliases(build, table))))
+	    (table != TABLE_EMBEDDED && (!fits_resident(build, strings->size) || !has_aliases(build, table))))
 		return 0;
 	build->resident[table] = malloc(strings->size + 1);
 	if (!build->resident[table])
@@ -577,6 +584,14 @@ int symtab_new(const struct elf_file *file, struct symtab **ret)
 	return symtab_new_from(&(struct symtab_files){.file = file}, ret);
 }
 
+/* They are there twice while they are sorted. */
+static size_t max_entries(size_t max_bytes)
+{
+	size_t most = (size_t)TABLES * SYMTAB_MAX_SYMBOLS, fit = max_bytes / (2 * sizeof(struct entry));
+
+	return max_bytes && fit < most ? fit : most;
+}
+
 int symtab_new_from(const struct symtab_files *files, struct symtab **ret)
 {
 	const struct elf_file *embedded = files->embedded;
@@ -590,7 +605,8 @@ int symtab_new_from(const struct symtab_files *files, struct symtab **ret)
 	symtab->debug = build->debug = files->debug;
 	build->embedded = embedded;
 	build->symtab = symtab;
-	vec_init(&build->entries, (size_t)TABLES * SYMTAB_MAX_SYMBOLS);
+	build->max_bytes = files->max_bytes;
+	vec_init(&build->entries, max_entries(files->max_bytes));
 	vec_init(&build->sections, ELF_MAX_SECTIONS);
 	vec_init(&build->segments, ELF_MAX_SEGMENTS);
 	err = embedded && elf_file_size(embedded) > SYMTAB_MAX_EMBEDDED_BYTES ? -E2BIG : find_code(build);

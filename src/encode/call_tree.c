@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define KERNEL_FILE "[kernel.kallsyms]"
+#define NODE_BYTES 48		  /* with its place in the map, just grown */
 #define KERNEL_SPACE (1ULL << 63) /* the upper half of the addresses, on all our architectures */
 
 static int add_location_frames(struct call_tree *tree, uint32_t id, call_frame_of frame_of, void *ctx)
@@ -74,6 +75,11 @@ int call_tree_child(struct call_tree *tree, uint32_t parent, uint32_t frame, uin
 	}
 	*ret = *index;
 	return 0;
+}
+
+bool call_tree_is_full(const struct call_tree *tree)
+{
+	return tree->nodes.len >= 2 * profile_limit(tree->profile) / NODE_BYTES;
 }
 
 int call_tree_add_stack(struct call_tree *tree, uint32_t parent, const struct profile_sample_view *sample,

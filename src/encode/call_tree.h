@@ -41,6 +41,9 @@ void call_tree_release(struct call_tree *tree);
 
 /* The child of `parent` with this frame, added when new. -E2BIG, -ENOMEM. */
 int call_tree_child(struct call_tree *tree, uint32_t parent, uint32_t frame, uint32_t *ret);
+/* It takes twice the memory that the profile may: stacks to come are CALL_TREE_OVER. */
+#define CALL_TREE_OVER "[truncated: over the memory budget]"
+bool call_tree_is_full(const struct call_tree *tree);
 /* The node of the sample's leaf, its root frame being a child of `parent`. */
 int call_tree_add_stack(struct call_tree *tree, uint32_t parent, const struct profile_sample_view *sample,
 			uint32_t *ret);

@@ -217,6 +217,17 @@ static int add_entry(struct flamegraph *graph, uint32_t node, uint32_t process, 
 	return 0;
 }
 
+static int add_stack(struct flamegraph *graph, uint32_t parent, const struct profile_sample_view *sample, uint32_t *ret)
+{
+	uint32_t frame;
+	int err;
+
+	if (!call_tree_is_full(&graph->tree))
+		return call_tree_add_stack(&graph->tree, parent, sample, ret);
+	err = add_frame(graph, CALL_TREE_OVER, "", KIND_TRUNCATED, &frame);
+	return err ? err : call_tree_child(&graph->tree, parent, frame, ret);
+}
+
 static int add_sample(struct flamegraph *graph, uint32_t index)
 {
 	struct profile_sample_view sample;
@@ -234,7 +245,7 @@ static int add_sample(struct flamegraph *graph, uint32_t index)
 	if (!err)
 		err = call_tree_child(&graph->tree, CALL_TREE_ROOT, frame, &node);
 	if (!err)
-		err = call_tree_add_stack(&graph->tree, node, &sample, &node);
+		err = add_stack(graph, node, &sample, &node);
 	if (!err)
 		err = add_entry(graph, node, process, &value);
 	return err;

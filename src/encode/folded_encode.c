@@ -73,6 +73,17 @@ static void add_saturated(int64_t *sum, int64_t value)
 		*sum = INT64_MAX;
 }
 
+static int add_stack(struct folded *folded, uint32_t parent, const struct profile_sample_view *sample, uint32_t *ret)
+{
+	uint32_t frame;
+	int err;
+
+	if (!call_tree_is_full(&folded->tree))
+		return call_tree_add_stack(&folded->tree, parent, sample, ret);
+	err = frame_of_text(folded, CALL_TREE_OVER, false, &frame);
+	return err ? err : call_tree_child(&folded->tree, parent, frame, ret);
+}
+
 /* The tree, and which node each sample ends at. */
 static int add_samples(struct folded *folded, uint32_t *leaves)
 {
@@ -90,7 +101,7 @@ static int add_samples(struct folded *folded, uint32_t *leaves)
 		if (!err)
 			err = call_tree_child(&folded->tree, CALL_TREE_ROOT, frame, &node);
 		if (!err)
-			err = call_tree_add_stack(&folded->tree, node, &sample, &leaves[i]);
+			err = add_stack(folded, node, &sample, &leaves[i]);
 	}
 	return err;
 }

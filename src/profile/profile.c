@@ -123,6 +123,16 @@ fail:
 	return err;
 }
 
+size_t profile_limit(const struct profile *profile)
+{
+	return profile->max_bytes;
+}
+
+void profile_set_limit(struct profile *profile, size_t max_bytes)
+{
+	profile->max_bytes = max_bytes;
+}
+
 void profile_free(struct profile *profile)
 {
 	if (!profile)

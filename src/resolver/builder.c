@@ -21,6 +21,9 @@
 #include "resolver/top_table.h"
 
 #define FILE_NAME_MAX 96
+/* Of the memory: for the names of frames, for a profile; an encoder may take twice what its profile may. */
+#define FRAMES_PART 5
+#define PROFILE_PART 4
 
 struct builder {
 	struct profile_source source;
@@ -196,17 +199,18 @@ static int emit_merged(struct builder *builder, const struct batch_output *outpu
 }
 
 int builder_run(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
-		struct kernel_names *kernel, uint32_t skip, const struct builder_sink *sink, struct summary *summary,
-		struct builder_result *ret)
+		struct kernel_names *kernel, uint32_t skip, size_t max_bytes, const struct builder_sink *sink,
+		struct summary *summary, struct builder_result *ret)
 {
 	struct builder builder = {
 		.source = {.batch = batch, .cache = cache, .kernel = kernel}, .sink = sink, .skip = skip};
 	struct frame_names *names = NULL;
-	int err = frame_names_new(batch, cache, jit, kernel, &names);
+	int err = frame_names_new(batch, cache, jit, kernel, max_bytes / FRAMES_PART, &names);
 
 	if (err)
 		return err;
 	builder.source.names = names;
+	builder.source.max_bytes = max_bytes / PROFILE_PART;
 	err = group_samples(&builder);
 	if (!err) {
 		count_frames(&builder);

@@ -95,13 +95,13 @@ static void describe_unused_dwarf(const struct elf_file *file, struct message_de
 	dwarf_free(dwarf);
 }
 
-static void describe_names(const struct view *view, struct message_description *ret)
+static void describe_names(struct view *view, struct message_description *ret)
 {
 	const struct file_names *names = view_names(view);
 	const struct elf_file *file = view_image(view)->file;
 	struct file_names_summary summary;
 
-	ret->err = file_names_summarize(names, file, &summary);
+	ret->err = names ? file_names_summarize(names, file, &summary) : -EIO;
 	if (ret->err)
 		return;
 	if (summary.has_go) {
@@ -143,7 +143,7 @@ static void describe_files(const struct view *view, struct message_description *
 void description_make(struct object_cache *cache, uint32_t object, struct message_description *ret)
 {
 	uint64_t symbols, index_bytes;
-	const struct view *view;
+	struct view *view;
 
 	*ret = (struct message_description){.object = object};
 	ret->err = object_cache_parse(cache, object, &symbols, &index_bytes);

@@ -22,6 +22,10 @@
 #include "resolver/kernel_names.h"
 
 #define MAX_FRAMES (8u << 20)
+#define NO_FRAME UINT32_MAX
+/* What a frame takes at most while all are named: itself, a line and more for inlined calls, its place in a map. */
+#define FRAME_BYTES 256
+#define STRINGS_PART 3 /* of the memory */
 #define MAX_LINES (16u << 20)
 #define MAX_STRING_BYTES (512u << 20)
 
@@ -34,6 +38,9 @@ struct frame_names {
 	struct line_vec lines;
 	struct intern *strings;
 	uint32_t *frame_of;
+	size_t max_frames;
+	uint32_t over; /* the frame of those that are too many, once there are such */
+	uint32_t over_text;
 };
 
 /* What makes two words the same frame. */
@@ -81,6 +88,10 @@ static int add_line(struct naming *naming, struct frame_name *frame, const struc
 		err = intern_add_str(strings, from->system_name, &line.system_name);
 	if (!err)
 		err = intern_add_str(strings, from->file, &line.file);
+	if (err == -E2BIG) { /* the texts are too many: the empty one and this are there */
+		line = (struct frame_line){.name = naming->names->over_text};
+		err = 0;
+	}
 	slot = err ? NULL : vec_push(&naming->names->lines);
 	if (!slot)
 		return err ? err : -ENOMEM;
@@ -89,13 +100,21 @@ static int add_line(struct naming *naming, struct frame_name *frame, const struc
 	return 0;
 }
 
+/* "" where texts are too many. */
+static int intern_module(struct naming *naming, struct frame_name *frame, const char *module)
+{
+	int err = intern_add_str(naming->names->strings, module, &frame->module);
+
+	return err == -E2BIG ? 0 : err;
+}
+
 /* The frame's one line and its module. */
 static int intern_names(struct naming *naming, struct frame_name *frame, const char *name, const char *system_name,
 			const char *module)
 {
 	int err = add_line(naming, frame, &(struct object_line){name, system_name, "", 0, 0});
 
-	return err ? err : intern_add_str(naming->names->strings, module, &frame->module);
+	return err ? err : intern_module(naming, frame, module);
 }
 
 /* Its place is the frame's offset. */
@@ -114,7 +133,7 @@ static int intern_object_name(struct naming *naming, struct frame_name *frame, c
 
 	for (size_t i = 0; i < naming->scratch.n_lines && !err; i++)
 		err = add_line(naming, frame, &naming->scratch.lines[i]);
-	return err ? err : intern_add_str(naming->names->strings, module, &frame->module);
+	return err ? err : intern_module(naming, frame, module);
 }
 
 static int name_kernel_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
@@ -168,7 +187,7 @@ static int name_jit_frame(struct naming *naming, const struct jit_frame *jit)
 	frame->is_named = true;
 	err = add_line(naming, frame,
 		       &(struct object_line){name->name, name->name, name->file, name->line, name->start_line});
-	return err ? err : intern_add_str(naming->names->strings, module, &frame->module);
+	return err ? err : intern_module(naming, frame, module);
 }
 
 static int by_process(const void *a, const void *b)
@@ -217,13 +236,33 @@ static int name_user_frame(struct naming *naming, const struct frame_key *key, s
 	return intern_object_name(naming, frame, base_name(batch_string(batch, batch->objects[object].path)));
 }
 
+/* It stands for all that are too many. */
+static int over_frame(struct naming *naming, uint32_t *ret)
+{
+	struct frame_names *names = naming->names;
+	struct frame_name *frame;
+
+	*ret = names->over;
+	if (names->over != NO_FRAME)
+		return 0;
+	frame = vec_push(&names->frames);
+	if (!frame)
+		return -ENOMEM;
+	*frame = (struct frame_name){.first_line = (uint32_t)names->lines.len, .object = BATCH_NONE};
+	*ret = names->over = (uint32_t)names->frames.len - 1;
+	return intern_unnamed(naming, frame, UNNAMED_OVER_BUDGET, "");
+}
+
 static int name_word(struct naming *naming, struct map *seen, const struct frame_key *key, uint32_t *ret)
 {
 	struct frame_name *frame;
 	uint32_t *index;
 	bool is_new;
-	int err = map_insert(seen, key, (void **)&index, &is_new);
+	int err;
 
+	if (naming->names->frames.len >= naming->names->max_frames && !map_find(seen, key))
+		return over_frame(naming, ret);
+	err = map_insert(seen, key, (void **)&index, &is_new);
 	if (err)
 		return err;
 	if (is_new) {
@@ -285,10 +324,11 @@ static int name_all(struct naming *naming, const struct batch *batch)
 }
 
 int frame_names_new(const struct batch *batch, struct object_cache *cache, struct jit_names *jit,
-		    struct kernel_names *kernel, struct frame_names **ret)
+		    struct kernel_names *kernel, size_t max_bytes, struct frame_names **ret)
 {
 	struct frame_names *names = calloc(1, sizeof(*names));
 	auto_free struct naming *naming = calloc(1, sizeof(*naming));
+	char over_text[80];
 	int err = -ENOMEM;
 
 	if (!names || !naming)
@@ -299,7 +339,14 @@ int frame_names_new(const struct batch *batch, struct object_cache *cache, struc
 	names->frame_of = calloc(batch->n_words + 1, sizeof(*names->frame_of));
 	if (!names->frame_of)
 		goto fail;
-	err = intern_new(3ULL * MAX_FRAMES, MAX_STRING_BYTES, &names->strings);
+	names->over = NO_FRAME;
+	names->max_frames =
+		max_bytes && max_bytes / FRAME_BYTES < MAX_FRAMES ? max_bytes / FRAME_BYTES : MAX_FRAMES - 1;
+	err = intern_new(3ULL * MAX_FRAMES, max_bytes ? max_bytes / STRINGS_PART : MAX_STRING_BYTES, &names->strings);
+	if (err)
+		goto fail;
+	unnamed_spell(UNNAMED_OVER_BUDGET, "", 0, over_text, sizeof(over_text));
+	err = intern_add_str(names->strings, over_text, &names->over_text);
 	if (err)
 		goto fail;
 	*naming = (struct naming){.names = names, .cache = cache, .jit = jit, .kernel = kernel};

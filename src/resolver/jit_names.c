@@ -118,6 +118,11 @@ int jit_names_add(struct jit_names *names, const struct message_object *object, 
 	return 0;
 }
 
+void jit_names_limit(struct jit_names *names, size_t max_bytes)
+{
+	names->options.max_bytes = max_bytes;
+}
+
 void jit_names_begin_batch(struct jit_names *names, uint64_t until_ns)
 {
 	names->batch++;

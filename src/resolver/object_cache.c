@@ -39,6 +39,8 @@ static void object_free(struct object_cache *cache, struct object *object)
 	if (object->state == OBJECT_ADDED)
 		object_cache_remove_unparsed(cache, object);
 	cache->n_seeking -= object->state == OBJECT_SEEKING;
+	if (cache->last_view == object->view)
+		cache->last_view = NULL;
 	view_unref(cache->views, object->view);
 	debug_search_free(object->search);
 	image_unref(&cache->images, object->image);
@@ -86,6 +88,25 @@ int object_cache_new(size_t max_objects, struct object_cache **ret)
 void object_cache_use_debug_files(struct object_cache *cache, const struct object_debug_files *debug_files)
 {
 	cache->debug_files = *debug_files;
+}
+
+void object_cache_limit(struct object_cache *cache, size_t cache_bytes, size_t file_bytes)
+{
+	const void *key;
+	size_t pos = 0;
+	void *value;
+
+	view_table_limit(cache->views, cache_bytes, file_bytes);
+	view_table_trim(cache->views, NULL);
+	while (map_next(&cache->by_id, &pos, &key, &value)) {
+		struct object *object = *(struct object **)value;
+
+		if (object->state != OBJECT_UNNAMED || object->err != -E2BIG || !object->search)
+			continue;
+		object->err = 0;
+		object->state = OBJECT_ADDED;
+		object_cache_add_unparsed(cache, object);
+	}
 }
 
 void object_cache_free(struct object_cache *cache)
@@ -192,7 +213,7 @@ uint32_t object_cache_next_unparsed(const struct object_cache *cache)
 	return cache->first_unparsed ? cache->first_unparsed->id : 0;
 }
 
-const struct view *object_cache_view(const struct object_cache *cache, uint32_t id)
+struct view *object_cache_view(const struct object_cache *cache, uint32_t id)
 {
 	const struct object *object = object_cache_find(cache, id);
 

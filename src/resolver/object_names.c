@@ -67,7 +67,7 @@ static void name_place(struct object_name *name, const struct code_place *place,
 /* A file that could be read, by what it lacks. */
 static enum unnamed why_no_symbol(const struct view *view)
 {
-	return view_has_symtab(view) || file_names_has_go(view_names(view)) ? UNNAMED_NO_SYMBOL : UNNAMED_STRIPPED;
+	return view_has_symtab(view) || view_has_go(view) ? UNNAMED_NO_SYMBOL : UNNAMED_STRIPPED;
 }
 
 static bool is_memory_file(const struct object *object)
@@ -80,6 +80,11 @@ static enum unnamed why_not_opened(const struct object *object)
 	switch (object->err) {
 	case -EOWNERDEAD:
 		return UNNAMED_QUARANTINED;
+	case -ETIME:
+		return UNNAMED_TOO_SLOW;
+	case -E2BIG:
+	case -ENOMEM:
+		return UNNAMED_TOO_LARGE;
 	case -ESTALE:
 		return UNNAMED_REPLACED;
 	case -ENOEXEC:
@@ -120,7 +125,15 @@ static void name_unnamed(struct object_name *name, enum unnamed why, const char 
 /* true: the address, which is ret->elf_va, has a name. */
 static bool name_address(struct object_cache *cache, const struct object *object, struct object_name *ret)
 {
-	if (!object->view || file_names_find(view_names(object->view), ret->elf_va, &cache->place))
+	const struct file_names *names;
+
+	if (!object->view)
+		return false;
+	if (cache->last_view != object->view) /* what the one before read on the way counts now */
+		view_table_trim(cache->views, object->view);
+	cache->last_view = object->view;
+	names = view_names(object->view);
+	if (!names || file_names_find(names, ret->elf_va, &cache->place))
 		return false;
 	name_place(ret, &cache->place, cache->demangle);
 	return true;

@@ -87,12 +87,13 @@ int object_cache_parse(struct object_cache *cache, uint32_t id, uint64_t *ret_sy
 		}
 		object->err = load_view(cache, object, &is_first);
 		object->state = object->err ? OBJECT_UNNAMED : OBJECT_NAMED;
+		view_table_trim(cache->views, object->view);
 	}
 	if (object->err)
 		return object->err;
-	names = view_names(object->view);
-	*ret_symbols = file_names_count(names);
-	*ret_index_bytes = is_first ? file_names_memory_bytes(names) : 0;
+	names = is_first ? view_names(object->view) : NULL;
+	*ret_symbols = view_functions(object->view);
+	*ret_index_bytes = names ? file_names_memory_bytes(names) : 0;
 	return 0;
 }
 

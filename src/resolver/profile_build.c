@@ -46,6 +46,7 @@ struct build {
 	uint32_t *location_of; /* frame -> location id, or NO_LOCATION */
 	uint32_t end_location[UNWIND_END_COUNT];
 	uint32_t unknown_location;
+	bool is_full;
 };
 
 static const char *string_of(const struct build *build, uint32_t id)
@@ -252,7 +253,8 @@ static const char *end_text(const struct batch *batch, const struct batch_stack 
 	return batch->info.with_error_frames && !is_told ? end_texts[user->end] : NULL;
 }
 
-static int add_sample(struct build *build, const struct batch_sample *sample)
+/* Without its stack it takes little, and equal ones are one. */
+static int add_sample(struct build *build, const struct batch_sample *sample, bool is_over)
 {
 	const struct batch *batch = build->source->batch;
 	int64_t values[] = {(int64_t)sample->count, (int64_t)sample->weight};
@@ -262,9 +264,11 @@ static int add_sample(struct build *build, const struct batch_sample *sample)
 	size_t n = 0, n_labels;
 	int err = 0;
 
-	if (sample->kernel_stack != BATCH_NONE)
+	if (is_over)
+		locations[n++] = build->end_location[UNWIND_END_OVER_BUDGET];
+	if (!is_over && sample->kernel_stack != BATCH_NONE)
 		err = add_stack(build, sample->process, &batch->stacks[sample->kernel_stack], locations, &n);
-	if (!err && sample->user_stack != BATCH_NONE) {
+	if (!err && !is_over && sample->user_stack != BATCH_NONE) {
 		const struct batch_stack *user = &batch->stacks[sample->user_stack];
 
 		err = add_stack(build, sample->process, user, locations, &n);
@@ -282,6 +286,21 @@ static int add_sample(struct build *build, const struct batch_sample *sample)
 		return err;
 	n_labels = sample_labels(build, sample, labels, pid, tid, sizeof(pid));
 	return profile_add_sample(build->profile, locations, n, labels, n_labels, values);
+}
+
+/* Once the profile is full, further samples count for their process alone: for those there is half as much again. */
+static int add_or_fold(struct build *build, const struct batch_sample *sample)
+{
+	uint32_t *over = &build->end_location[UNWIND_END_OVER_BUDGET];
+	int err = build->is_full ? -E2BIG : add_sample(build, sample, false);
+
+	if (err != -E2BIG)
+		return err;
+	if (!build->is_full)
+		profile_set_limit(build->profile, profile_limit(build->profile) / 2 * 3);
+	build->is_full = true;
+	err = add_text_location(build, end_texts[UNWIND_END_OVER_BUDGET], over);
+	return err ? err : add_sample(build, sample, true);
 }
 
 static int add_header(struct build *build, const struct profile_comment *comments, size_t n_comments)
@@ -331,7 +350,7 @@ static int add_executable(struct build *build, uint32_t process)
 int profile_build(const struct profile_source *source, const uint32_t *samples, size_t n_samples,
 		  const struct profile_comment *comments, size_t n_comments, struct profile **ret)
 {
-	const struct profile_limits limits = {.max_bytes = PROFILE_MAX_BYTES};
+	const struct profile_limits limits = {.max_bytes = source->max_bytes ? source->max_bytes : PROFILE_MAX_BYTES};
 	struct build build = {.source = source};
 	int err = profile_new(&limits, &build.profile);
 
@@ -343,7 +362,7 @@ int profile_build(const struct profile_source *source, const uint32_t *samples, 
 	if (!err && n_samples)
 		err = add_executable(&build, source->batch->samples[samples[0]].process);
 	for (size_t i = 0; !err && i < n_samples; i++)
-		err = add_sample(&build, &source->batch->samples[samples[i]]);
+		err = add_or_fold(&build, &source->batch->samples[samples[i]]);
 	free(build.location_of);
 	map_release(&build.parts);
 	if (err) {

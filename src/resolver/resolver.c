@@ -21,6 +21,10 @@
 
 #define MODULE "resolver"
 #define NEXT_TABLE_MS 5
+/* Of what may be taken: for indexes that are kept, for the making of one, and for names of generated code. */
+#define CACHE_PART 4
+#define FILE_PART 2
+#define JIT_PART 4
 #define MAX_POSTPONED (1u << 20)
 
 /* Says that the object is about to be read, reads it, says how it went. */
@@ -39,6 +43,13 @@ int resolver_parse_object(struct resolver *resolver, uint32_t id)
 	return channel_send(resolver->channel, MESSAGE_PARSED, 0, &after, sizeof(after), -1);
 }
 
+void resolver_limit(struct resolver *resolver, uint64_t bytes)
+{
+	object_cache_limit(resolver->cache, bytes / CACHE_PART, bytes / FILE_PART);
+	if (bytes)
+		jit_names_limit(resolver->jit, bytes / JIT_PART);
+}
+
 /* RLIMIT_NICE counts the other way round (getrlimit(2)). */
 static rlim_t nice_limit(int nice)
 {
@@ -52,6 +63,9 @@ static int on_start(struct resolver *resolver, const struct message *message)
 	int err;
 
 	object_cache_set_demangle(resolver->cache, start->demangle);
+	resolver->share_bytes = start->share_bytes;
+	resolver->naming_bytes = start->naming_bytes;
+	resolver_limit(resolver, start->share_bytes);
 	resolver->usage = usage_open();
 	/* What is hostile here gets no more than an ordinary share of a CPU; but for tables, whose making the collector
 	 * paces: they are made as the collector itself runs, or a busy machine would wait for them for seconds. */

@@ -80,8 +80,8 @@ static int build(struct resolver *resolver, const struct message_batch *request,
 		return err;
 	kernel_names_begin_batch(resolver->kernel, &batch);
 	jit_names_begin_batch(resolver->jit, batch.info.end_mono_ns);
-	err = builder_run(&batch, resolver->cache, resolver->jit, resolver->kernel, request->skip, &sink, summary,
-			  result);
+	err = builder_run(&batch, resolver->cache, resolver->jit, resolver->kernel, request->skip,
+			  resolver->naming_bytes, &sink, summary, result);
 	if (!err)
 		err = send_summary(resolver, request->batch, summary);
 	batch_release(&batch);
@@ -93,8 +93,10 @@ int resolver_on_batch(struct resolver *resolver, const struct message *message)
 	const struct message_batch request = *(const struct message_batch *)message->payload;
 	struct message_batch_done done = {.batch = request.batch};
 	struct builder_result result = {0};
-	int err = resolver_parse_all(resolver);
+	int err;
 
+	resolver_limit(resolver, resolver->naming_bytes);
+	err = resolver_parse_all(resolver);
 	if (err)
 		return err;
 	done.err = build(resolver, &request, message->fd, &result);

@@ -30,15 +30,18 @@ struct resolver {
 	struct object_cache *cache;
 	struct jit_names *jit;
 	struct kernel_names *kernel;
-	struct profile_names *profile; /* that is to get names; NULL: none */
-	bool made_table;	       /* just now */
-	int table_nice;		       /* priority while a table is made */
+	struct profile_names *profile;	    /* that is to get names; NULL: none */
+	bool made_table;		    /* just now */
+	int table_nice;			    /* priority while a table is made */
+	uint64_t share_bytes, naming_bytes; /* as in struct message_start */
 	struct usage usage;
 };
 
 /* resolver.c: says that the object is about to be read, reads it, says how it went. */
 int resolver_parse_object(struct resolver *resolver, uint32_t id);
 int resolver_on_ping(struct resolver *resolver, uint32_t id);
+/* From now on `bytes` may be taken. 0: no limit. */
+void resolver_limit(struct resolver *resolver, uint64_t bytes);
 
 /* resolver_wait.c: keeps the message for later and takes over its descriptor; the oldest one that was kept (false:
  * there is none), its payload to be freed; the same of an answer about a debug file; forgets all. */

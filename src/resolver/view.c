@@ -30,9 +30,13 @@ struct view {
 	unsigned int refs;
 	struct view_table *table;
 	struct image *image, *debug, *supplementary;
-	uint32_t owner; /* object whose alone it is; 0: it may be shared */
-	struct file_names *names;
+	uint32_t owner;		  /* object whose alone it is; 0: it may be shared */
+	struct file_names *names; /* NULL: they left, or could not be read again */
+	uint64_t used;		  /* the table's uses then */
+	bool has_go;
+	size_t functions;
 	int embedded_err;
+	bool has_embedded;
 	size_t embedded_bytes; /* of .gnu_debugdata, unpacked; about half of it is kept */
 	char *package;	       /* "program.dwp" */
 	struct split_file_vec splits;
@@ -43,6 +47,8 @@ struct view_vec VEC(struct view *);
 struct view_table {
 	struct view_table_options options;
 	struct view_vec views;
+	size_t cache_bytes, file_bytes; /* 0: no limit */
+	uint64_t uses;
 	size_t embedded_bytes, n_splits;
 };
 
@@ -68,11 +74,21 @@ void view_table_free(struct view_table *table)
 
 /* --- .gnu_debugdata ----------------------------------------------------------------------------------------------- */
 
+/* What may be unpacked now: half of it stays, as names. */
+static uint64_t embedded_room(const struct view_table *table)
+{
+	uint64_t room = MAX_EMBEDDED_BYTES - table->embedded_bytes;
+
+	if (room > SYMTAB_MAX_EMBEDDED_BYTES)
+		room = SYMTAB_MAX_EMBEDDED_BYTES;
+	return table->file_bytes && table->file_bytes / 2 < room ? table->file_bytes / 2 : room;
+}
+
 /* The ELF file in .gnu_debugdata. -ENOENT: there is none. */
 static int open_embedded(const struct view *view, struct elf_file **ret)
 {
 	const struct elf_section *section = elf_file_section(view->image->file, ".gnu_debugdata");
-	uint64_t room = MAX_EMBEDDED_BYTES - view->table->embedded_bytes, bytes;
+	uint64_t room = embedded_room(view->table), bytes;
 	struct unpack_source source;
 	auto_close int fd = -1;
 	int err = section ? unpack_source_of(view->image->file, section, &source) : -ENOENT;
@@ -80,8 +96,7 @@ static int open_embedded(const struct view *view, struct elf_file **ret)
 	if (!err)
 		err = memfd_new("debugdata", &fd);
 	if (!err)
-		err = unpack_to_fd(&source, room < SYMTAB_MAX_EMBEDDED_BYTES ? room : SYMTAB_MAX_EMBEDDED_BYTES, fd,
-				   &bytes);
+		err = unpack_to_fd(&source, room, fd, &bytes);
 	return err ? err : elf_file_open(take_fd(&fd), ret);
 }
 
@@ -220,6 +235,7 @@ static int load_names(struct view *view)
 		.split = view->owner ? on_split : NULL,
 		.temporary = view->table->options.fetch ? on_temporary : NULL,
 		.ctx = view,
+		.max_bytes = view->table->file_bytes,
 	};
 	struct elf_file *embedded = NULL;
 	int err = files.debug && has_symtab(files.debug) ? -ENOENT : open_embedded(view, &embedded);
@@ -234,13 +250,18 @@ static int load_names(struct view *view)
 	if (!err) {
 		view->embedded_bytes = (size_t)elf_file_size(embedded);
 		view->table->embedded_bytes += view->embedded_bytes;
+		view->has_embedded = true;
 	} else {
 		view->embedded_err = err == -ENOENT ? 0 : err;
 		files.embedded = NULL;
 		err = file_names_new(&files, &view->names);
 	}
 	elf_file_free(embedded);
-	return err;
+	if (err)
+		return err;
+	view->has_go = file_names_has_go(view->names);
+	view->functions = file_names_count(view->names);
+	return 0;
 }
 
 static int make_package_name(struct view *view, const char *module)
@@ -339,20 +360,84 @@ const struct image *view_supplementary(const struct view *view)
 	return view->supplementary;
 }
 
-const struct file_names *view_names(const struct view *view)
+const struct file_names *view_names(struct view *view)
 {
+	view->used = ++view->table->uses;
+	if (!view->names)
+		load_names(view);
 	return view->names;
+}
+
+static void drop_names(struct view *view)
+{
+	file_names_free(view->names);
+	view->names = NULL;
+	view->table->embedded_bytes -= view->embedded_bytes;
+	view->embedded_bytes = 0;
+}
+
+void view_table_limit(struct view_table *table, size_t cache_bytes, size_t file_bytes)
+{
+	table->cache_bytes = cache_bytes;
+	table->file_bytes = file_bytes;
+}
+
+static size_t names_bytes(const struct view_table *table)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < table->views.len; i++)
+		if (table->views.items[i]->names)
+			bytes += file_names_memory_bytes(table->views.items[i]->names);
+	return bytes;
+}
+
+static struct view *least_used(const struct view_table *table, const struct view *keep)
+{
+	struct view *oldest = NULL;
+
+	for (size_t i = 0; i < table->views.len; i++) {
+		struct view *view = table->views.items[i];
+
+		if (view->names && view != keep && (!oldest || view->used < oldest->used))
+			oldest = view;
+	}
+	return oldest;
+}
+
+void view_table_trim(struct view_table *table, const struct view *keep)
+{
+	size_t bytes = table->cache_bytes ? names_bytes(table) : 0;
+
+	while (bytes > table->cache_bytes) {
+		struct view *view = least_used(table, keep);
+
+		if (!view)
+			return;
+		bytes -= file_names_memory_bytes(view->names);
+		drop_names(view);
+	}
+}
+
+bool view_has_go(const struct view *view)
+{
+	return view->has_go;
 }
 
 bool view_has_symtab(const struct view *view)
 {
-	return view->embedded_bytes || elf_file_section(view->image->file, ".symtab") ||
+	return view->has_embedded || elf_file_section(view->image->file, ".symtab") ||
 	       (view->debug && has_symtab(view->debug->file));
 }
 
 int view_embedded_err(const struct view *view)
 {
 	return view->embedded_err;
+}
+
+size_t view_functions(const struct view *view)
+{
+	return view->functions;
 }
 
 size_t view_table_memory_bytes(const struct view_table *table)
@@ -362,7 +447,7 @@ size_t view_table_memory_bytes(const struct view_table *table)
 	for (size_t i = 0; i < table->views.len; i++) {
 		const struct view *view = table->views.items[i];
 
-		bytes += sizeof(*view) + file_names_memory_bytes(view->names) +
+		bytes += sizeof(*view) + (view->names ? file_names_memory_bytes(view->names) : 0) +
 			 view->splits.cap * sizeof(*view->splits.items);
 		for (size_t j = 0; j < view->splits.len; j++)
 			bytes += view->splits.items[j].file ? elf_file_memory_bytes(view->splits.items[j].file) : 0;

@@ -13,6 +13,7 @@
 
 #define MAX_TEXT 4096	       /* longer ones are cut */
 #define DWARF_BYTES (8u << 20) /* of units that are held, of one file */
+#define DWARF_PART 4	       /* … and of max_bytes */
 
 struct file_names {
 	struct gopclntab *go;  /* NULL: no Go program */
@@ -36,17 +37,20 @@ static int open_dwarf(const struct file_names_files *files, struct dwarf **ret)
 		.temporary = files->temporary,
 		.ctx = files->ctx,
 	};
-	int err = dwarf_open(&dwarf, DWARF_BYTES, ret);
+	size_t held = files->max_bytes && files->max_bytes / DWARF_PART < DWARF_BYTES ? files->max_bytes / DWARF_PART
+										      : DWARF_BYTES;
+	int err = dwarf_open(&dwarf, held, ret);
 
 	if (err != -ENOENT || !files->debug)
 		return err;
 	dwarf.file = files->debug;
-	return dwarf_open(&dwarf, DWARF_BYTES, ret);
+	return dwarf_open(&dwarf, held, ret);
 }
 
 int file_names_new(const struct file_names_files *files, struct file_names **ret)
 {
-	struct symtab_files symtab = {.file = files->file, .debug = files->debug, .embedded = files->embedded};
+	struct symtab_files symtab = {
+		.file = files->file, .debug = files->debug, .embedded = files->embedded, .max_bytes = files->max_bytes};
 	struct file_names *names = calloc(1, sizeof(*names));
 	int err;
 

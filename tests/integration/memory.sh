@@ -70,8 +70,10 @@ for mem in 48 96; do
 		"$(json '.delivered == .stacks.complete + ([.stacks.truncated[]] | add // 0)')"
 	check "live_memory_${mem}_folds_stacks" "$(json .stacks.truncated.over_budget)" \
 		test "$(json .stacks.truncated.over_budget)" -gt 0
-	equal "live_memory_${mem}_shows_what_was_folded" "$(json .stacks.truncated.over_budget)" \
-		"$(awk '/\[truncated: over the memory budget\]/ {n += $NF} END {print n + 0}' "$T/folded")"
+	# What the collector folded, and what was too much for the file itself.
+	folded=$(awk '/\[truncated: over the memory budget\]/ {n += $NF} END {print n + 0}' "$T/folded")
+	check "live_memory_${mem}_shows_what_was_folded" "$folded of $(json .stacks.truncated.over_budget)" \
+		test "$folded" -ge "$(json .stacks.truncated.over_budget)"
 	check "live_memory_${mem}_names_what_is_left" "$(grep -m 3 many_stacks "$T/folded")" \
 		grep -qE '^many_stacks;.*main;(go;)?caller_[0-7];.*;leaf [0-9]+$' "$T/folded"
 done

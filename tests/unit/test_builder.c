@@ -11,13 +11,14 @@
 #include "ipc/batch.h"
 #include "ipc/message.h"
 #include "resolver/builder.h"
+#include "resolver/frame_names.h"
 #include "resolver/jit_names.h"
 #include "resolver/object_cache.h"
 #include "resolver/kernel_names.h"
 
 #define MAX_BYTES (1u << 20)
 #define MAX_OUTPUTS 16
-#define TEXT_BYTES 65536
+#define TEXT_BYTES (1u << 20)
 
 struct seen {
 	uint32_t n;
@@ -162,8 +163,8 @@ static struct object_cache *make_cache(void)
 	return cache;
 }
 
-static void run_batch(int with_error_frames, int with_others, uint32_t skip, struct seen *seen, struct summary *summary,
-		      struct builder_result *result)
+static void run_limited(int with_error_frames, int with_others, uint32_t skip, size_t max_bytes, struct seen *seen,
+			struct summary *summary, struct builder_result *result)
 {
 	const struct builder_sink sink = {.output = take_output, .ctx = seen};
 	struct object_cache *cache = make_cache();
@@ -172,10 +173,16 @@ static void run_batch(int with_error_frames, int with_others, uint32_t skip, str
 
 	make_batch(&batch, with_error_frames, with_others);
 	memset(seen, 0, sizeof(*seen));
-	assert_int_equal(builder_run(&batch, cache, NULL, kernel, skip, &sink, summary, result), 0);
+	assert_int_equal(builder_run(&batch, cache, NULL, kernel, skip, max_bytes, &sink, summary, result), 0);
 	batch_release(&batch);
 	kernel_names_free(kernel);
 	object_cache_free(cache);
+}
+
+static void run_batch(int with_error_frames, int with_others, uint32_t skip, struct seen *seen, struct summary *summary,
+		      struct builder_result *result)
+{
+	run_limited(with_error_frames, with_others, skip, 0, seen, summary, result);
 }
 
 static void run(int with_error_frames, uint32_t skip, struct seen *seen, struct summary *summary,
@@ -275,7 +282,7 @@ static void generated_code_has_the_names_of_its_process(void **state)
 	assert_int_equal(batch_read(fd, &batch), 0);
 	close(fd);
 	memset(&seen, 0, sizeof(seen));
-	assert_int_equal(builder_run(&batch, cache, jit, NULL, 0, &sink, &summary, &result), 0);
+	assert_int_equal(builder_run(&batch, cache, jit, NULL, 0, 0, &sink, &summary, &result), 0);
 	assert_string_equal(seen.outputs[0].text, "[unknown];[jit node+0x7f0000001010] 2\n[unknown];hot;hot 1\n");
 	assert_int_equal(result.frames_named, 2);
 	assert_int_equal(result.frames_unnamed, 2);
@@ -419,6 +426,99 @@ static void a_summary_is_checked_before_it_is_believed(void **state)
 	}
 }
 
+/* Stacks of which none is like another, and frames likewise. */
+static void make_large_batch(struct batch *batch, uint32_t n_stacks, uint32_t n_frames)
+{
+	const struct batch_mapping mapping = {.start = 0x400000, .limit = 0x410000, .file_off = 0};
+	struct batch_object object = {.id = 1, .kind = OBJECT_FILE};
+	struct batch_writer writer;
+	int fd;
+
+	batch_writer_init(&writer, MAX_BYTES);
+	writer.info.with_error_frames = 1;
+	object.path = batch_writer_string(&writer, "/opt/bin/task", 13);
+	buf_append(&writer.objects, &object, sizeof(object));
+	buf_append(&writer.mappings, &mapping, sizeof(mapping));
+	add_process(&writer, 10, 0, "task");
+	for (uint32_t s = 0; s < n_stacks; s++) {
+		uint64_t words[16];
+
+		for (uint32_t w = 0; w < 16; w++)
+			words[w] = frame_from_object(FRAME_FILE, 1, (s * 16 + w) % n_frames * 16, 0);
+		words[0] = frame_from_object(FRAME_FILE, 1, s % n_frames * 16, 0);
+		add_stack(&writer, words, 16, UNWIND_END_ROOT, 0);
+		add_sample(&writer, 0, s, BATCH_NONE, 2);
+	}
+	add_output(&writer, OUTPUT_PPROF_MERGED, "all.pb.gz");
+	add_output(&writer, OUTPUT_FOLDED, "");
+	assert_int_equal(batch_writer_finish(&writer, &fd), 0);
+	batch_writer_release(&writer);
+	assert_int_equal(batch_read(fd, batch), 0);
+	close(fd);
+}
+
+static uint64_t folded_sum(const char *text)
+{
+	uint64_t sum = 0;
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+		const char *end = strchr(line, '\n');
+
+		while (end[-1] != ' ')
+			end--;
+		sum += strtoull(end, NULL, 10);
+	}
+	return sum;
+}
+
+static void frames_that_are_too_many_are_one(void **state)
+{
+	struct object_cache *cache = make_cache();
+	struct frame_names *names;
+	struct batch batch;
+	uint32_t over = 0;
+
+	(void)state;
+	make_large_batch(&batch, 100, 500);
+	assert_int_equal(frame_names_new(&batch, cache, NULL, NULL, 100 << 8, &names), 0);
+	assert_int_equal(frame_names_count(names), 101);
+	for (uint32_t s = 0; s < batch.n_stacks; s++) {
+		for (uint32_t w = 0; w < batch.stacks[s].words; w++) {
+			const struct frame_name *frame =
+				frame_names_get(names, frame_names_find(names, &batch.stacks[s], w));
+			const char *name = frame_names_string(names, frame_names_line(names, frame->first_line)->name);
+
+			over += frame->why == UNNAMED_OVER_BUDGET;
+			assert_int_equal(frame->why == UNNAMED_OVER_BUDGET, !strcmp(name, "[over the memory budget]"));
+		}
+	}
+	assert_true(over > 100 && over < batch.n_words - 100);
+	frame_names_free(names);
+	batch_release(&batch);
+	object_cache_free(cache);
+}
+
+/* The profile is full long before its end: what comes then counts for the process alone. */
+static void samples_that_are_too_many_for_a_profile_lose_their_stacks_only(void **state)
+{
+	const struct builder_sink sink = {.output = take_output, .ctx = &seen};
+	struct object_cache *cache = make_cache();
+	struct builder_result result;
+	struct batch batch;
+
+	(void)state;
+	make_large_batch(&batch, 1000, 300);
+	memset(&seen, 0, sizeof(seen));
+	assert_int_equal(builder_run(&batch, cache, NULL, NULL, 0, 500 << 10, &sink, &summary, &result), 0);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.outputs[1].samples, 2000);
+	assert_int_equal(folded_sum(seen.outputs[1].text), 2000);
+	assert_non_null(strstr(seen.outputs[1].text, "task;[truncated: over the memory budget] "));
+	assert_non_null(strstr(seen.outputs[1].text, ";[missing task+0x1"));
+	batch_release(&batch);
+	object_cache_free(cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +532,8 @@ int main(void)
 		cmocka_unit_test(the_summary_tells_where_and_why_frames_have_no_name),
 		cmocka_unit_test(the_summary_tells_where_and_why_stacks_end),
 		cmocka_unit_test(a_summary_is_checked_before_it_is_believed),
+		cmocka_unit_test(frames_that_are_too_many_are_one),
+		cmocka_unit_test(samples_that_are_too_many_for_a_profile_lose_their_stacks_only),
 	};
 
 	return cmocka_run_group_tests_name("builder", tests, NULL, NULL);

@@ -249,6 +249,54 @@ static void equal_files_share_an_index(void **state)
 	object_cache_free(cache);
 }
 
+/* Two files, and room for neither. */
+static void names_that_left_are_read_again_when_they_are_asked_for(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct elf_image image;
+	size_t both, less;
+
+	(void)state;
+	make_image(&image, ID_A, "first");
+	index_bytes_of(cache, 1, &image);
+	make_image(&image, ID_A, "second");
+	index_bytes_of(cache, 2, &image);
+	both = object_cache_memory_bytes(cache);
+	object_cache_limit(cache, 1, 0);
+	less = object_cache_memory_bytes(cache);
+	assert_true(less < both);
+	for (int round = 0; round < 3; round++) {
+		assert_string_equal(name_of(cache, 1, CODE, 0), "first");
+		assert_string_equal(name_of(cache, 2, CODE, 0), "second");
+		/* One is held: that which was asked last. */
+		assert_true(object_cache_memory_bytes(cache) > less);
+		assert_true(object_cache_memory_bytes(cache) < both);
+	}
+	object_cache_limit(cache, 0, 0);
+	assert_string_equal(name_of(cache, 1, CODE, 0), "first");
+	assert_int_equal(object_cache_memory_bytes(cache), both);
+	object_cache_free(cache);
+}
+
+static void file_that_is_too_large_is_tried_again_when_there_is_more(void **state)
+{
+	struct object_cache *cache = new_cache();
+	struct message_object object = message(7, ID_A, 0);
+	struct elf_image image;
+
+	(void)state;
+	make_image(&image, ID_A, "function");
+	object_cache_limit(cache, 0, 16);
+	assert_int_equal(add_and_parse(cache, &object, "/lib/libfoo.so", image_fd(&image)), -E2BIG);
+	assert_string_equal(name_of(cache, 7, CODE, 0), "[too large libfoo.so+0x401000]");
+	assert_int_equal(object_cache_next_unparsed(cache), 0);
+	object_cache_limit(cache, 0, 1 << 20);
+	assert_int_equal(object_cache_next_unparsed(cache), 7);
+	assert_int_equal(object_cache_parse(cache, 7, &(uint64_t){0}, &(uint64_t){0}), 0);
+	assert_string_equal(name_of(cache, 7, CODE, 0), "function");
+	object_cache_free(cache);
+}
+
 static void copied_build_id_lends_no_names(void **state)
 {
 	struct object_cache *cache = new_cache();
@@ -567,6 +615,8 @@ int main(void)
 		cmocka_unit_test(only_the_file_that_was_mapped_gives_names),
 		cmocka_unit_test(vdso_needs_no_descriptor),
 		cmocka_unit_test(equal_files_share_an_index),
+		cmocka_unit_test(names_that_left_are_read_again_when_they_are_asked_for),
+		cmocka_unit_test(file_that_is_too_large_is_tried_again_when_there_is_more),
 		cmocka_unit_test(copied_build_id_lends_no_names),
 		cmocka_unit_test(later_message_replaces_the_object),
 		cmocka_unit_test(unparsed_objects_come_in_order),
