@@ -241,7 +241,7 @@ struct message_object {
 	uint32_t pad;
 };
 
-/* Sent before the resolver looks into an object, and after. */
+/* Sent before the resolver looks into an object, and after. PARSING of object 0: into none any more. */
 struct message_parsing {
 	uint32_t object;
 	uint32_t is_debug; /* into a debug file of it */

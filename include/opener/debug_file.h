@@ -20,7 +20,7 @@
 
 struct invoker;
 
-/* O_PATH descriptors, borrowed. */
+/* Descriptors of directories, borrowed. */
 struct debug_places {
 	int own_root;  /* -1: none */
 	int host_root; /* -1: none, or it is the same */

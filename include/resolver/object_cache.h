@@ -45,6 +45,9 @@ struct object_debug_files {
 	/* The same, and waits: *ret_fd is the caller's on success. NULL: there are none. */
 	int (*fetch)(void *ctx, struct message_want_debug *want, const char *name, struct message_debug_opened *ret,
 		     int *ret_fd);
+	/* Addresses of this object, with a debug file of it or not, are looked up from now on: it may hang, or break
+	 * us. 0: of none any more. */
+	void (*looking)(void *ctx, uint32_t object, bool has_debug);
 	/* What an object's names are made of, once for each file. */
 	void (*sources)(void *ctx, const struct message_sources *sources);
 	void *ctx;
@@ -104,6 +107,8 @@ void object_cache_name(struct object_cache *cache, uint32_t id, uint64_t file_of
 		       struct object_name *ret);
 /* The same for an address in the file's own space; unnamed when the file could not be read. */
 void object_cache_name_va(struct object_cache *cache, uint32_t id, uint64_t elf_va, struct object_name *ret);
+/* No more is asked for the time being: `looking` is told. */
+void object_cache_rest(struct object_cache *cache);
 /* Lower-case hex of the file's own build id once it is known to be the mapped one, else of the mapping's; "" when
  * unknown. Valid until the next call. */
 const char *object_cache_build_id(const struct object_cache *cache, uint32_t id);

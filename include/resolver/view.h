@@ -6,6 +6,7 @@
  * name, one by one, where that object was found. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,8 @@ bool view_has_symtab(const struct view *view);
 bool view_has_go(const struct view *view);
 /* Functions that have a name. */
 size_t view_functions(const struct view *view);
+/* A debug file takes part. */
+bool view_has_debug(const struct view *view);
 /* Why .gnu_debugdata gave no names; 0: it did, or there is none or no need of one. */
 int view_embedded_err(const struct view *view);
 size_t view_table_memory_bytes(const struct view_table *table);

@@ -22,7 +22,7 @@ static int open_places(struct file_session *session, const char **ret_bad_direct
 	for (size_t i = 0; i < session->n_debug_directories; i++) {
 		const char *path = session->debug_directories[i];
 
-		session->directory_fds[i] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		session->directory_fds[i] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (session->directory_fds[i] >= 0)
 			continue;
 		*ret_bad_directory = path;

@@ -223,7 +223,7 @@ static int on_debug_directory(struct opener *opener, const struct message *messa
 	copy_text(request + 1, request->path_len, path);
 	opened.err = confine_lower(opener->invoker);
 	if (!opened.err) {
-		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		opened.err = fd < 0 ? -errno : 0;
 	}
 	if (confine_raise()) {

@@ -17,6 +17,7 @@
 #include "encode/sink.h"
 #include "profile/profile.h"
 #include "resolver/frame_names.h"
+#include "resolver/object_cache.h"
 #include "resolver/profile_build.h"
 #include "resolver/top_table.h"
 
@@ -207,6 +208,7 @@ int builder_run(const struct batch *batch, struct object_cache *cache, struct ji
 	struct frame_names *names = NULL;
 	int err = frame_names_new(batch, cache, jit, kernel, max_bytes / FRAMES_PART, &names);
 
+	object_cache_rest(cache);
 	if (err)
 		return err;
 	builder.source.names = names;

@@ -122,6 +122,19 @@ static void name_unnamed(struct object_name *name, enum unnamed why, const char 
 		(struct object_line){.name = keep_text(name, text), .system_name = "", .file = ""};
 }
 
+static void tell_looking(struct object_cache *cache, uint32_t id, bool has_debug)
+{
+	if (cache->looking == id || !cache->debug_files.looking)
+		return;
+	cache->looking = id;
+	cache->debug_files.looking(cache->debug_files.ctx, id, has_debug);
+}
+
+void object_cache_rest(struct object_cache *cache)
+{
+	tell_looking(cache, 0, false);
+}
+
 /* true: the address, which is ret->elf_va, has a name. */
 static bool name_address(struct object_cache *cache, const struct object *object, struct object_name *ret)
 {
@@ -132,6 +145,7 @@ static bool name_address(struct object_cache *cache, const struct object *object
 	if (cache->last_view != object->view) /* what the one before read on the way counts now */
 		view_table_trim(cache->views, object->view);
 	cache->last_view = object->view;
+	tell_looking(cache, object->id, view_has_debug(object->view));
 	names = view_names(object->view);
 	if (!names || file_names_find(names, ret->elf_va, &cache->place))
 		return false;

@@ -104,6 +104,7 @@ static void on_jit_reading(void *ctx, uint32_t object)
 	const struct resolver *resolver = ctx;
 	const struct message_parsing parsing = {.object = object};
 
+	object_cache_rest(resolver->cache); /* what is looked at then is told anew */
 	channel_send(resolver->channel, MESSAGE_PARSING, 0, &parsing, sizeof(parsing), -1);
 }
 

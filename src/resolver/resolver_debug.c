@@ -66,6 +66,15 @@ static int fetch_debug(void *ctx, struct message_want_debug *want, const char *n
 	return err ? err : await_answer(resolver, want->request, ret, ret_fd);
 }
 
+/* A channel that is gone is noticed later. */
+static void tell_looking(void *ctx, uint32_t object, bool has_debug)
+{
+	const struct message_parsing parsing = {.object = object, .is_debug = has_debug};
+	const struct resolver *resolver = ctx;
+
+	channel_send(resolver->channel, MESSAGE_PARSING, 0, &parsing, sizeof(parsing), -1);
+}
+
 /* What is not told is found out again by the next resolver. */
 static void tell_sources(void *ctx, const struct message_sources *sources)
 {
@@ -134,8 +143,11 @@ int resolver_parse_all(struct resolver *resolver)
 
 void resolver_use_debug_files(struct resolver *resolver)
 {
-	const struct object_debug_files debug_files = {
-		.want = want_debug, .fetch = fetch_debug, .sources = tell_sources, .ctx = resolver};
+	const struct object_debug_files debug_files = {.want = want_debug,
+						       .fetch = fetch_debug,
+						       .looking = tell_looking,
+						       .sources = tell_sources,
+						       .ctx = resolver};
 
 	object_cache_use_debug_files(resolver->cache, &debug_files);
 }

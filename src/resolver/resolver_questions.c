@@ -38,6 +38,7 @@ static int name_addresses(struct object_cache *cache, uint32_t id, const uint64_
 									       .line = line->line});
 		}
 	}
+	object_cache_rest(cache);
 	err = answer.err ? answer.err : memfd_from_bytes("names", answer.data, answer.len, ret_fd);
 	buf_release(&answer);
 	return err;

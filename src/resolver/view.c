@@ -430,6 +430,11 @@ bool view_has_symtab(const struct view *view)
 	       (view->debug && has_symtab(view->debug->file));
 }
 
+bool view_has_debug(const struct view *view)
+{
+	return view->debug || view->supplementary || view->owner;
+}
+
 int view_embedded_err(const struct view *view)
 {
 	return view->embedded_err;

@@ -37,6 +37,7 @@ struct shelf {
 	char name[DEBUG_MAX_NAME + 1];
 	uint32_t requests;
 	struct message_sources sources;
+	char looked[64]; /* what was looked into: "1d 2 - " */
 };
 
 static int want(void *ctx, struct message_want_debug *request, const char *name)
@@ -58,10 +59,22 @@ static void sources(void *ctx, const struct message_sources *told)
 	shelf->sources = *told;
 }
 
+static void looking(void *ctx, uint32_t object, bool has_debug)
+{
+	struct shelf *shelf = ctx;
+	size_t n = strlen(shelf->looked);
+
+	if (object)
+		snprintf(shelf->looked + n, sizeof(shelf->looked) - n, "%u%s ", object, has_debug ? "d" : "");
+	else
+		snprintf(shelf->looked + n, sizeof(shelf->looked) - n, "- ");
+}
+
 static int set_up(void **state)
 {
 	struct shelf *shelf = calloc(1, sizeof(*shelf));
-	const struct object_debug_files debug_files = {.want = want, .sources = sources, .ctx = shelf};
+	const struct object_debug_files debug_files = {
+		.want = want, .looking = looking, .sources = sources, .ctx = shelf};
 
 	if (object_cache_new(100, &shelf->cache))
 		return -1;
@@ -434,6 +447,34 @@ static void a_table_that_tells_little_is_made_again(void **state)
 	close(fd);
 }
 
+/* So that the collector knows at what a resolver died or hung. */
+static void what_is_looked_into_is_told(void **state)
+{
+	struct shelf *shelf = *state;
+	struct elf_image image;
+
+	debug_image(&image, ID_A, "name");
+	put(shelf, (struct book){.kind = DEBUG_BUILD_ID, .object = 1}, &image);
+	strip_image(&image, ID_A);
+	add(shelf, 1, &image, 0);
+	add(shelf, 2, &image, 0);
+	object_cache_parse(shelf->cache, 1, &(uint64_t){0}, &(uint64_t){0});
+	serve(shelf);
+	object_cache_parse(shelf->cache, 2, &(uint64_t){0}, &(uint64_t){0});
+	serve(shelf);
+	assert_int_equal(object_cache_parse(shelf->cache, 1, &(uint64_t){0}, &(uint64_t){0}), 0);
+	assert_int_equal(parse(shelf, 2, NULL), 0);
+	assert_string_equal(shelf->looked, "");
+	name_of(shelf, 1);
+	name_of(shelf, 1);
+	name_of(shelf, 2);
+	name_of(shelf, 1);
+	object_cache_rest(shelf->cache);
+	object_cache_rest(shelf->cache);
+	name_of(shelf, 1);
+	assert_string_equal(shelf->looked, "1d 2 1d - 1d ");
+}
+
 static void late_and_foreign_answers_change_nothing(void **state)
 {
 	struct shelf *shelf = *state;
@@ -471,6 +512,7 @@ int main(void)
 		TEST(a_file_is_not_its_own_debug_file),
 		TEST(a_container_lends_its_names_to_itself_alone),
 		TEST(a_table_that_tells_little_is_made_again),
+		TEST(what_is_looked_into_is_told),
 		TEST(late_and_foreign_answers_change_nothing),
 	};
 

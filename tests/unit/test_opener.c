@@ -391,6 +391,102 @@ static void a_root_is_held_when_its_last_process_is_gone(void **state)
 	close(end[0]);
 }
 
+static int debug_directory(struct fixture *fixture, uint32_t index, const char *path)
+{
+	const struct message_debug_directory directory = {.index = index, .path_len = (uint32_t)strlen(path)};
+	const struct message_debug_directory_opened *opened;
+	struct message message;
+
+	request(fixture, MESSAGE_DEBUG_DIRECTORY, &directory, sizeof(directory), path, -1);
+	await(fixture, MESSAGE_DEBUG_DIRECTORY_OPENED, &message);
+	opened = message.payload;
+	assert_int_equal(opened->index, index);
+	return opened->err;
+}
+
+/* What the debug file holds that is found for a program of ours, at the place or behind it; "" with *ret_err. */
+static const char *debug_file(struct fixture *fixture, uint32_t *place, const char *path, int *ret_err)
+{
+	struct message_open_debug debug = {.kind = DEBUG_LINK,
+					   .place = *place,
+					   .candidates = 1,
+					   .request = 77,
+					   .path_len = (uint32_t)strlen(path)};
+	const struct message_debug_opened *opened;
+	static char content[64];
+	struct message message;
+	struct stat ns;
+	ssize_t n = 0;
+
+	assert_int_equal(stat("/proc/self/ns/mnt", &ns), 0);
+	debug.mnt_ns = (uint32_t)ns.st_ino;
+	debug.candidate[0].tgid = (uint32_t)getpid();
+	request(fixture, MESSAGE_OPEN_DEBUG, &debug, sizeof(debug), path, -1);
+	await(fixture, MESSAGE_DEBUG_OPENED, &message);
+	opened = message.payload;
+	assert_int_equal(opened->request, 77);
+	*place = opened->place + 1;
+	*ret_err = opened->err;
+	if (message.fd >= 0)
+		n = pread(message.fd, content, sizeof(content) - 1, 0);
+	assert_true(n >= 0);
+	content[n] = 0;
+	message_release(&message);
+	return content;
+}
+
+static void make_file(const char *path, const char *content, mode_t mode)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+}
+
+static void debug_files_are_found_in_roots_and_directories(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t place = 0;
+	char path[160];
+	int err;
+
+	assert_int_equal(debug_directory(fixture, 0, "nowhere"), -ENOENT);
+	path_in(fixture, "extra", path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(debug_directory(fixture, 0, "extra"), 0); /* relative to where the user is */
+	path_in(fixture, "extra/x.debug", path);
+	make_file(path, "in extra", 0644);
+	path_in(fixture, "x.debug", path);
+	make_file(path, "beside", 0644);
+	assert_string_equal(debug_file(fixture, &place, path, &err), "beside");
+	assert_string_equal(debug_file(fixture, &place, path, &err), "in extra");
+	assert_string_equal(debug_file(fixture, &place, path, &err), "");
+	assert_int_equal(err, -ENOENT);
+}
+
+/* As sudo's user: in a process' root the opener may read what that may, in a directory what the user may. */
+static void a_directory_is_read_with_the_user_s_rights(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t place = 0;
+	char path[160];
+	int err;
+
+	need_root();
+	path_in(fixture, "extra", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(chown(path, ORDINARY_UID, ORDINARY_UID), 0);
+	assert_int_equal(debug_directory(fixture, 0, "extra"), 0);
+	path_in(fixture, "extra/x.debug", path);
+	make_file(path, "of root", 0600);
+	path_in(fixture, "x.debug", path);
+	make_file(path, "beside", 0600);
+	assert_string_equal(debug_file(fixture, &place, path, &err), "beside");
+	assert_string_equal(debug_file(fixture, &place, path, &err), "");
+	assert_int_equal(err, -EACCES);
+	assert_int_equal(debug_directory(fixture, 1, "/root"), -EACCES);
+}
+
 static void kernel_symbols_come_as_a_descriptor(void **state)
 {
 	struct fixture *fixture = *state;
@@ -486,6 +582,9 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_fifo_does_not_stop_the_opener, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_root_is_held_when_its_last_process_is_gone, set_up_as_ordinary_user,
+						tear_down),
+		cmocka_unit_test_setup_teardown(debug_files_are_found_in_roots_and_directories, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_directory_is_read_with_the_user_s_rights, set_up_as_ordinary_user,
 						tear_down),
 		cmocka_unit_test_setup_teardown(kernel_symbols_come_as_a_descriptor, set_up_as_ordinary_user,
 						tear_down),
