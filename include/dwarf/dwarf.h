@@ -6,8 +6,8 @@
  * units leave when they take more than they may. The file is hostile: a broken unit costs its own names only, and work
  * and memory of an answer are bounded.
  *
- * Not followed: .dwo files (of such units there are lines, but no functions), the file that dwz shares between files
- * (names from there are ""), compressed sections, relocatable objects. */
+ * It may lie in several files: what dwz shares between programs, and what -gsplit-dwarf leaves in .dwo files or in
+ * packages of them (.dwp). Sections may be packed. Not read: relocatable objects. */
 #pragma once
 
 #include <stdbool.h>
@@ -37,6 +37,8 @@ struct dwarf_files {
 	/* An empty file to read and write, handed over: for sections that are too large to be unpacked in memory. Asked
 	 * at most once. NULL: there is none, and what is too large is absent. */
 	int (*temporary)(void *ctx, int *ret_fd);
+	/* Bytes that all who share the number may still have in such files; NULL: there is no such bound. Borrowed. */
+	uint64_t *temporary_left;
 	void *ctx;
 };
 
@@ -64,8 +66,8 @@ struct dwarf_frames {
  * none; -EBADMSG: what it says is broken; -EIO, -ENOMEM. */
 int dwarf_supplementary_of(const struct elf_file *file, struct dwarf_link *ret);
 
-/* Units that are held take at most `cache_bytes`, but the one asked about is always held. -ENOENT: no DWARF (compressed
- * sections count as absent). Reads nothing yet. */
+/* Units that are held take at most `cache_bytes`, but the one asked about is always held. -ENOENT: no DWARF; -EIO,
+ * -ENOMEM. Reads nothing yet but the heads of packed sections. */
 int dwarf_open(const struct dwarf_files *files, size_t cache_bytes, struct dwarf **ret);
 void dwarf_free(struct dwarf *dwarf);
 

@@ -15,4 +15,6 @@ int file_pages_new(int fd, size_t pages, struct file_pages **ret);
 void file_pages_free(struct file_pages *pages);
 /* -EIO: the file ends before that. */
 int file_pages_read(struct file_pages *pages, uint64_t offset, void *to, size_t n);
+/* Of another file, whose pages are kept among the same ones. It must not be closed before the pages are freed. */
+int file_pages_read_of(struct file_pages *pages, int fd, uint64_t offset, void *to, size_t n);
 size_t file_pages_memory_bytes(const struct file_pages *pages);

@@ -14,7 +14,8 @@
 #include "resolver/image.h"
 #include "symbol/file_names.h"
 
-#define VIEW_MAX_SPLIT_FILES 1024 /* of all views together */
+#define VIEW_MAX_SPLIT_FILES 1024	      /* of all views together */
+#define VIEW_MAX_TEMPORARY_BYTES (4ull << 30) /* of all views together: packed DWARF, unpacked on disk */
 
 struct view;
 struct view_table;

@@ -44,6 +44,7 @@ struct file_names_files {
 	/* As in struct dwarf_files. */
 	int (*split)(void *ctx, const char *base_name, uint64_t dwo_id, const struct elf_file **ret);
 	int (*temporary)(void *ctx, int *ret_fd);
+	uint64_t *temporary_left;
 	void *ctx;
 	size_t max_bytes; /* of an index while it is made, and of DWARF that is held; 0: no limit */
 };

@@ -26,7 +26,7 @@ struct debug_key {
 _Static_assert(sizeof(struct debug_key) == 5 * 4 + DEBUG_ID_MAX, "debug_key is hashed as bytes");
 
 struct debug_file {
-	bool is_settled;
+	bool is_settled, is_temporary;
 	int fd; /* ours, or -1 */
 	struct message_debug_opened opened;
 	char *path; /* NULL: none */
@@ -127,6 +127,7 @@ static struct debug_file *add(struct debug_files *files, const struct message_wa
 	if (!file)
 		return NULL;
 	file->fd = -1;
+	file->is_temporary = want->kind == DEBUG_TEMPORARY;
 	file->opened.place = want->place;
 	err = want->kind == DEBUG_TEMPORARY && files->n_temporary++ >= DEBUG_FILES_TEMPORARY
 		      ? -ENOSPC
@@ -203,13 +204,18 @@ void debug_files_opened(struct debug_files *files, const struct message_debug_op
 /* true: the answer is on its way, or nobody takes it. */
 static bool answer(struct debug_files *files, const struct waiting *waiting)
 {
-	const struct debug_file *file = &files->files.items[waiting->file];
+	struct debug_file *file = &files->files.items[waiting->file];
 	struct message_debug_opened opened = file->opened;
 
 	if (!file->is_settled)
 		return false;
 	opened.request = waiting->request;
-	return files->options.send(files->options.ctx, &opened, file->path ? file->path : "", file->fd) != -ENOBUFS;
+	if (files->options.send(files->options.ctx, &opened, file->path ? file->path : "", file->fd) == -ENOBUFS)
+		return false;
+	/* What is written to it goes when the resolver is done with it. */
+	if (file->is_temporary)
+		cleanup_close(&file->fd);
+	return true;
 }
 
 void debug_files_flush(struct debug_files *files)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "dwarf/dwarf_internal.h"
 #include "elf/elf_file.h"
@@ -22,9 +23,14 @@ int dwarf_open(const struct dwarf_files *files, size_t cache_bytes, struct dwarf
 	dwarf->cache_bytes = cache_bytes;
 	vec_init(&dwarf->frames, DWARF_MAX_FRAMES);
 	vec_init(&dwarf->text, MAX_TEXT_BYTES);
-	dwarf_sections_find(dwarf);
-	err = -ENOENT;
-	if (!dwarf->sections[DWARF_INFO].size || !dwarf->sections[DWARF_ABBREV].size)
+	vec_init(&dwarf->sources, DWARF_MAX_SOURCES);
+	dwarf->temporary = -1;
+	err = dwarf_source_new(dwarf, files->file, false, &dwarf->main);
+	if (!err && (!dwarf->main->sections[DWARF_INFO].size || !dwarf->main->sections[DWARF_ABBREV].size))
+		err = -ENOENT;
+	if (!err && files->supplementary)
+		err = dwarf_source_new(dwarf, files->supplementary, false, &dwarf->main->supplementary);
+	if (err)
 		goto fail;
 	err = file_pages_new(elf_file_fd(files->file), PAGES, &dwarf->pages);
 	if (err)
@@ -40,15 +46,19 @@ void dwarf_free(struct dwarf *dwarf)
 {
 	if (!dwarf)
 		return;
-	vec_for_each (&dwarf->heads, head)
-		dwarf_unit_free(head->unit);
+	vec_for_each (&dwarf->sources, source)
+		dwarf_source_free(*source);
 	for (size_t i = 0; i < DWARF_ABBREV_TABLES; i++)
 		dwarf_abbrevs_free(dwarf->abbrevs[i]);
-	vec_release(&dwarf->heads);
+	vec_release(&dwarf->sources);
 	vec_release(&dwarf->index);
 	vec_release(&dwarf->frames);
 	vec_release(&dwarf->text);
 	file_pages_free(dwarf->pages);
+	if (dwarf->temporary >= 0)
+		close(dwarf->temporary);
+	if (dwarf->files.temporary_left)
+		*dwarf->files.temporary_left += dwarf->temporary_bytes;
 	free(dwarf);
 }
 
@@ -59,7 +69,7 @@ static void evict(struct dwarf *dwarf, const struct dwarf_unit *but)
 	while (dwarf->unit_bytes > dwarf->cache_bytes) {
 		struct dwarf_head *oldest = NULL;
 
-		vec_for_each (&dwarf->heads, head)
+		vec_for_each (&dwarf->main->heads, head)
 			if (head->unit && head->unit != but && (!oldest || head->unit->used < oldest->unit->used))
 				oldest = head;
 		if (!oldest)
@@ -75,7 +85,7 @@ static int find_unit(struct dwarf *dwarf, struct dwarf_head *head)
 	struct dwarf_unit *unit = head->unit;
 
 	if (!unit) {
-		int err = dwarf_unit_read(dwarf, head, &unit);
+		int err = dwarf_unit_read(head, &unit);
 
 		if (err)
 			return err;
@@ -111,15 +121,15 @@ static int add_frame(struct dwarf *dwarf, const struct dwarf_head *head, const s
 		return -ENOMEM;
 	*places = (struct places){0};
 	if (function)
-		err = dwarf_name_find(dwarf, head->start + function->die, &dwarf->text, &places->name,
-				      &places->linkage);
+		err = dwarf_name_find(unit->head->source, unit->head->start + function->die, &dwarf->text,
+				      &places->name, &places->linkage);
 	if (err)
 		return err;
 	frame->line = place->line;
 	frame->column = place->column;
 	file = dwarf->text.len;
 	if (unit->lines)
-		err = dwarf_lines_path(dwarf, head, unit->lines, place->file, &dwarf->text);
+		err = dwarf_lines_path(head, unit->lines, place->file, &dwarf->text);
 	if (unit->lines && !err)
 		places->file = file;
 	return dwarf_is_fatal(err) ? err : 0;
@@ -161,7 +171,7 @@ int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret)
 	if (owner == DWARF_NOBODY)
 		return -ENOENT;
 	dwarf->bytes_left = DWARF_MAX_ANSWER_BYTES;
-	head = &dwarf->heads.items[DWARF_NOBODY - 1 - owner];
+	head = &dwarf->main->heads.items[DWARF_NOBODY - 1 - owner];
 	err = find_unit(dwarf, head);
 	if (err)
 		return err;
@@ -186,7 +196,12 @@ int dwarf_find(struct dwarf *dwarf, uint64_t elf_va, struct dwarf_frames *ret)
 
 size_t dwarf_memory_bytes(const struct dwarf *dwarf)
 {
-	return sizeof(*dwarf) + file_pages_memory_bytes(dwarf->pages) + dwarf->unit_bytes + dwarf->abbrev_bytes +
-	       dwarf->heads.cap * sizeof(struct dwarf_head) + dwarf->index.cap * sizeof(struct dwarf_piece) +
-	       dwarf->frames.cap * sizeof(struct dwarf_frame) + dwarf->text.cap;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < dwarf->sources.len; i++)
+		bytes += dwarf_source_memory_bytes(dwarf->sources.items[i]);
+	return bytes + dwarf->unpacked_bytes + sizeof(*dwarf) + file_pages_memory_bytes(dwarf->pages) +
+	       dwarf->unit_bytes + dwarf->abbrev_bytes + dwarf->sources.cap * sizeof(struct dwarf_source *) +
+	       dwarf->index.cap * sizeof(struct dwarf_piece) + dwarf->frames.cap * sizeof(struct dwarf_frame) +
+	       dwarf->text.cap;
 }

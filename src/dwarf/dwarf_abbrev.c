@@ -87,21 +87,23 @@ static int parse(struct cursor *cursor, uint64_t last, struct dwarf_abbrevs *abb
 	return 0;
 }
 
-int dwarf_abbrevs_read(struct dwarf *dwarf, uint64_t offset, const struct dwarf_format *format, uint64_t last,
-		       struct dwarf_abbrevs **ret)
+int dwarf_abbrevs_read(const struct dwarf_head *head, uint64_t last, struct dwarf_abbrevs **ret)
 {
+	struct dwarf_source *source = head->source;
 	struct dwarf_abbrevs *abbrevs = calloc(1, sizeof(*abbrevs));
 	struct dwarf_bytes bytes;
 	int err;
 
 	if (!abbrevs)
 		return -ENOMEM;
-	abbrevs->offset = offset;
-	abbrevs->format = *format;
+	abbrevs->source = source;
+	abbrevs->offset = head->abbrevs;
+	abbrevs->format = head->format;
 	vec_init(&abbrevs->abbrevs, MAX_ABBREVS);
 	vec_init(&abbrevs->attributes, MAX_ATTRIBUTES);
-	dwarf_bytes_init(&bytes, DWARF_ABBREV, offset, dwarf->sections[DWARF_ABBREV].size, DWARF_MAX_ABBREV_BYTES);
-	while (dwarf_bytes_grow(dwarf, &bytes, &err)) {
+	dwarf_bytes_init(&bytes, source, DWARF_ABBREV, head->abbrevs, source->sections[DWARF_ABBREV].size,
+			 DWARF_MAX_ABBREV_BYTES);
+	while (dwarf_bytes_grow(&bytes, &err)) {
 		err = parse(&bytes.cursor, last, abbrevs);
 		if (err != -EBADMSG)
 			break;
@@ -126,7 +128,8 @@ void dwarf_abbrevs_free(struct dwarf_abbrevs *abbrevs)
 
 static bool is_for(const struct dwarf_abbrevs *abbrevs, const struct dwarf_head *head)
 {
-	return abbrevs->offset == head->abbrevs && abbrevs->format.version == head->format.version &&
+	return abbrevs->source == head->source && abbrevs->offset == head->abbrevs &&
+	       abbrevs->format.version == head->format.version &&
 	       abbrevs->format.address_size == head->format.address_size &&
 	       abbrevs->format.offset_size == head->format.offset_size;
 }
@@ -153,8 +156,9 @@ static struct dwarf_abbrevs **make_room(struct dwarf *dwarf, size_t bytes)
 	}
 }
 
-int dwarf_abbrevs_of(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_abbrevs **ret)
+int dwarf_abbrevs_of(const struct dwarf_head *head, const struct dwarf_abbrevs **ret)
 {
+	struct dwarf *dwarf = head->source->dwarf;
 	struct dwarf_abbrevs *made;
 	size_t bytes;
 	int err;
@@ -168,7 +172,7 @@ int dwarf_abbrevs_of(struct dwarf *dwarf, const struct dwarf_head *head, const s
 			return 0;
 		}
 	}
-	err = dwarf_abbrevs_read(dwarf, head->abbrevs, &head->format, 0, &made);
+	err = dwarf_abbrevs_read(head, 0, &made);
 	if (err)
 		return err;
 	bytes = dwarf_abbrevs_memory_bytes(made);

@@ -18,7 +18,7 @@ static int add_set(struct dwarf *dwarf, struct cursor *cursor, uint8_t offset_si
 	uint8_t address_size = cursor_u8(cursor), selector_size = cursor_u8(cursor);
 	size_t pair_bytes, behind;
 
-	head = dwarf_head_at(dwarf, unit);
+	head = dwarf_head_at(dwarf->main, unit);
 	if (version != 2 || selector_size || (address_size != 4 && address_size != 8) || !head || head->has_ranges)
 		return 0;
 	/* Pairs are aligned, from the start of the set. */
@@ -44,7 +44,7 @@ static int add_set(struct dwarf *dwarf, struct cursor *cursor, uint8_t offset_si
 
 int dwarf_aranges_add(struct dwarf *dwarf, struct dwarf_interval_vec *to)
 {
-	const uint64_t size = dwarf->sections[DWARF_ARANGES].size;
+	const uint64_t size = dwarf->main->sections[DWARF_ARANGES].size;
 	uint64_t offset = 0;
 
 	while (offset < size) {
@@ -52,12 +52,12 @@ int dwarf_aranges_add(struct dwarf *dwarf, struct dwarf_interval_vec *to)
 		uint8_t offset_size = 4;
 		struct cursor cursor;
 		uint64_t length;
-		int err = dwarf_section_number(dwarf, DWARF_ARANGES, offset, 4, &length);
+		int err = dwarf_section_number(dwarf->main, DWARF_ARANGES, offset, 4, &length);
 
 		offset += 4;
 		if (!err && length == LENGTH_IS_64) {
 			offset_size = 8;
-			err = dwarf_section_number(dwarf, DWARF_ARANGES, offset, 8, &length);
+			err = dwarf_section_number(dwarf->main, DWARF_ARANGES, offset, 8, &length);
 			offset += 8;
 		}
 		if (!err && (offset > size || length > size - offset || length > MAX_SET_BYTES))
@@ -67,7 +67,7 @@ int dwarf_aranges_add(struct dwarf *dwarf, struct dwarf_interval_vec *to)
 		bytes = malloc(length ? length : 1);
 		if (!bytes)
 			return -ENOMEM;
-		err = dwarf_section_read(dwarf, DWARF_ARANGES, offset, bytes, length);
+		err = dwarf_section_read(dwarf->main, DWARF_ARANGES, offset, bytes, length);
 		if (err)
 			return err;
 		cursor_init(&cursor, bytes, length);

@@ -126,8 +126,8 @@ void dwarf_value_read(struct cursor *cursor, const struct dwarf_format *format, 
 }
 
 /* Entry `index` of a table of numbers behind the base; without one the table is the section's first. */
-static int read_entry(struct dwarf *dwarf, const struct dwarf_head *head, enum dwarf_section_id id, uint64_t base,
-		      uint64_t index, unsigned int size, uint64_t *ret)
+static int read_entry(const struct dwarf_head *head, enum dwarf_section_id id, uint64_t base, uint64_t index,
+		      unsigned int size, uint64_t *ret)
 {
 	uint64_t offset;
 
@@ -136,7 +136,7 @@ static int read_entry(struct dwarf *dwarf, const struct dwarf_head *head, enum d
 		base = LISTS_HEAD_BYTES(head->format.offset_size);
 	if (!checked_mul(index, size, &offset) || !checked_add(offset, base, &offset))
 		return -EBADMSG;
-	return dwarf_section_number(dwarf, id, offset, size, ret);
+	return dwarf_section_number(head->source, id, offset, size, ret);
 }
 
 bool dwarf_value_is_address(const struct dwarf_value *value)
@@ -155,20 +155,26 @@ bool dwarf_value_is_address(const struct dwarf_value *value)
 	}
 }
 
-int dwarf_value_address(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
-			uint64_t *ret)
+int dwarf_value_address(const struct dwarf_head *head, const struct dwarf_value *value, uint64_t *ret)
 {
+	/* A split unit has none itself. */
+	const struct dwarf_head *with = head->skeleton ? head->skeleton : head;
+
 	if (!dwarf_value_is_address(value))
 		return -EBADMSG;
 	if (value->form == DW_FORM_ADDR) {
 		*ret = value->u;
 		return 0;
 	}
-	return read_entry(dwarf, head, DWARF_ADDR, head->addr_base, value->u, head->format.address_size, ret);
+	return read_entry(with, DWARF_ADDR, with->addr_base, value->u, with->format.address_size, ret);
 }
 
-int dwarf_value_reference(const struct dwarf_head *head, const struct dwarf_value *value, uint64_t *ret)
+int dwarf_value_reference(const struct dwarf_head *head, const struct dwarf_value *value,
+			  struct dwarf_source **ret_source, uint64_t *ret)
 {
+	struct dwarf_source *source = head->source;
+	uint64_t offset = value->u;
+
 	switch (value->form) {
 	case DW_FORM_REF1:
 	case DW_FORM_REF2:
@@ -177,38 +183,52 @@ int dwarf_value_reference(const struct dwarf_head *head, const struct dwarf_valu
 	case DW_FORM_REF_UDATA:
 		if (value->u >= head->limit - head->start)
 			return -EBADMSG;
-		*ret = head->start + value->u;
-		return 0;
+		offset += head->start;
+		break;
 	case DW_FORM_REF_ADDR:
-		*ret = value->u;
-		return 0;
-	default: /* in another file, or of a type */
-		return -EBADMSG;
+		break;
+	case DW_FORM_GNU_REF_ALT:
+	case DW_FORM_REF_SUP4:
+	case DW_FORM_REF_SUP8:
+		source = source->supplementary;
+		break;
+	default: /* of a type */
+		source = NULL;
 	}
+	if (!source)
+		return -EBADMSG;
+	*ret_source = source;
+	*ret = offset;
+	return 0;
 }
 
-int dwarf_value_string(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
-		       enum dwarf_section_id within, struct dwarf_text *text)
+int dwarf_value_string(const struct dwarf_head *head, const struct dwarf_value *value, enum dwarf_section_id within,
+		       struct dwarf_text *text)
 {
+	struct dwarf_source *source = head->source;
 	uint64_t offset;
 	int err;
 
 	switch (value->form) {
 	case DW_FORM_STRING:
-		return dwarf_section_string(dwarf, within, value->u, text);
+		return dwarf_section_string(source, within, value->u, text);
 	case DW_FORM_STRP:
-		return dwarf_section_string(dwarf, DWARF_STR, value->u, text);
+		return dwarf_section_string(source, DWARF_STR, value->u, text);
 	case DW_FORM_LINE_STRP:
-		return dwarf_section_string(dwarf, DWARF_LINE_STR, value->u, text);
+		return dwarf_section_string(source, DWARF_LINE_STR, value->u, text);
+	case DW_FORM_GNU_STRP_ALT:
+	case DW_FORM_STRP_SUP:
+		source = source->supplementary;
+		return source ? dwarf_section_string(source, DWARF_STR, value->u, text) : -EBADMSG;
 	case DW_FORM_STRX:
 	case DW_FORM_STRX1:
 	case DW_FORM_STRX2:
 	case DW_FORM_STRX3:
 	case DW_FORM_STRX4:
 	case DW_FORM_GNU_STR_INDEX:
-		err = read_entry(dwarf, head, DWARF_STR_OFFSETS, head->str_offsets_base, value->u,
-				 head->format.offset_size, &offset);
-		return err ? err : dwarf_section_string(dwarf, DWARF_STR, offset, text);
+		err = read_entry(head, DWARF_STR_OFFSETS, head->str_offsets_base, value->u, head->format.offset_size,
+				 &offset);
+		return err ? err : dwarf_section_string(source, DWARF_STR, offset, text);
 	default:
 		return -EBADMSG;
 	}

@@ -4,7 +4,8 @@
  *     address ──► index ──► unit ──► functions, parents ──► names     abstract_origin, specification
  *                 heads     DIEs └─► lines              ──► paths
  *
- * Only dwarf_section does I/O. Offsets are those in the section unless said otherwise. */
+ * Sections lie in sources: the file itself, what dwz shares, and for split units a .dwo file or what a package has of
+ * it. Only dwarf_section does I/O. Offsets are those in the section unless said otherwise. */
 #pragma once
 
 #include <errno.h>
@@ -29,25 +30,66 @@ enum dwarf_section_id {
 	DWARF_ADDR,
 	DWARF_STR_OFFSETS,
 	DWARF_ARANGES,
+	DWARF_CU_INDEX,
 	DWARF_SECTIONS,
 };
 
-struct dwarf_section {
-	uint64_t offset; /* in the file */
-	uint64_t size;	 /* 0: absent */
+enum dwarf_place {
+	DWARF_IN_FILE,
+	DWARF_PACKED, /* not read yet */
+	DWARF_IN_MEMORY,
+	DWARF_IN_TEMPORARY,
+	DWARF_IN_PACKAGE,
 };
 
-void dwarf_sections_find(struct dwarf *dwarf);
+struct dwarf_section {
+	enum dwarf_place place;
+	uint64_t offset;	       /* in the file, the temporary file or the package's section */
+	uint64_t size;		       /* unpacked; 0: absent */
+	uint8_t *bytes;		       /* owned; in memory */
+	struct dwarf_section *package; /* what this is a part of */
+};
+
+struct dwarf_head_vec VEC(struct dwarf_head);
+
+struct dwarf_source {
+	struct dwarf *dwarf;
+	const struct elf_file *file;
+	struct dwarf_source *package;	    /* that it is a part of, or NULL */
+	struct dwarf_source *supplementary; /* NULL: none */
+	struct dwarf_section sections[DWARF_SECTIONS];
+	bool is_split, has_heads;
+	struct dwarf_head_vec heads; /* in the order of the section */
+};
+
+#define DWARF_MAX_SOURCES (64u << 10)
+
+/* Sources live as long as the dwarf. is_split: sections have the names of .dwo files. -E2BIG, -ENOMEM, -EIO. */
+int dwarf_source_new(struct dwarf *dwarf, const struct elf_file *file, bool is_split, struct dwarf_source **ret);
+/* One without sections. */
+int dwarf_source_add(struct dwarf *dwarf, const struct elf_file *file, struct dwarf_source **ret);
+void dwarf_source_free(struct dwarf_source *source);
+size_t dwarf_source_memory_bytes(const struct dwarf_source *source);
+
+/* What all sections together may take when they are unpacked. */
+#define DWARF_MAX_UNPACKED_BYTES (1ull << 30)
+#define DWARF_UNPACKED_IN_MEMORY (1u << 20)	/* beyond, they go to the temporary file */
+#define DWARF_UNPACKED_WITHOUT_FILE (64u << 20) /* in memory, when there is no such file */
+
+/* Makes a packed section one that can be read. -EBADMSG: it cannot, and is absent from now on; -ENOMEM. */
+int dwarf_section_unpack(struct dwarf_source *source, struct dwarf_section *section);
+
 /* The only way to the bytes of a section. -EBADMSG: not within it; -EIO. */
-int dwarf_section_read(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, void *to, size_t n);
+int dwarf_section_read(struct dwarf_source *source, enum dwarf_section_id id, uint64_t offset, void *to, size_t n);
 /* An unsigned number of `size` bytes (at most 8). */
-int dwarf_section_number(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, unsigned int size,
+int dwarf_section_number(struct dwarf_source *source, enum dwarf_section_id id, uint64_t offset, unsigned int size,
 			 uint64_t *ret);
 
 struct dwarf_text VEC(char);
 
 /* Appends the string at the offset, with its NUL. -EBADMSG: it does not end, or is too long; the text is as before. */
-int dwarf_section_string(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, struct dwarf_text *text);
+int dwarf_section_string(struct dwarf_source *source, enum dwarf_section_id id, uint64_t offset,
+			 struct dwarf_text *text);
 
 /* Bytes of a section whose number shows only when they are read. Each call of dwarf_bytes_grow() gives a longer piece,
  * to be parsed anew, until the cursor no longer fails. */
@@ -55,6 +97,7 @@ int dwarf_section_string(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t
 #define DWARF_MAX_ANSWER_BYTES (64u << 20) /* without the unit itself */
 
 struct dwarf_bytes {
+	struct dwarf_source *source;
 	enum dwarf_section_id id;
 	uint64_t offset, limit;
 	uint8_t *more; /* owned; NULL while the small ones do */
@@ -63,9 +106,10 @@ struct dwarf_bytes {
 	uint8_t few[256];
 };
 
-void dwarf_bytes_init(struct dwarf_bytes *bytes, enum dwarf_section_id id, uint64_t offset, uint64_t limit, size_t max);
+void dwarf_bytes_init(struct dwarf_bytes *bytes, struct dwarf_source *source, enum dwarf_section_id id, uint64_t offset,
+		      uint64_t limit, size_t max);
 /* false: nothing more to be had: *err is -EBADMSG, or what went wrong (-E2BIG: dwarf->bytes_left are spent). */
-bool dwarf_bytes_grow(struct dwarf *dwarf, struct dwarf_bytes *bytes, int *err);
+bool dwarf_bytes_grow(struct dwarf_bytes *bytes, int *err);
 void dwarf_bytes_release(struct dwarf_bytes *bytes);
 
 /* The last part of a path; false: there is none that could be a file's name. */
@@ -92,15 +136,15 @@ int dwarf_form_bytes(uint16_t form, const struct dwarf_format *format);
 
 struct dwarf_head;
 /* -EBADMSG: no address, or nowhere. */
-int dwarf_value_address(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
-			uint64_t *ret);
+int dwarf_value_address(const struct dwarf_head *head, const struct dwarf_value *value, uint64_t *ret);
 bool dwarf_value_is_address(const struct dwarf_value *value);
-/* Where the DIE is that is referred to. */
-int dwarf_value_reference(const struct dwarf_head *head, const struct dwarf_value *value, uint64_t *ret);
+/* Where the DIE is that is referred to. -EBADMSG: nowhere that can be followed. */
+int dwarf_value_reference(const struct dwarf_head *head, const struct dwarf_value *value,
+			  struct dwarf_source **ret_source, uint64_t *ret);
 /* Appends the string with its NUL; `within` is the section that strings of DW_FORM_STRING lie in, and then value->u is
  * an offset there. */
-int dwarf_value_string(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
-		       enum dwarf_section_id within, struct dwarf_text *text);
+int dwarf_value_string(const struct dwarf_head *head, const struct dwarf_value *value, enum dwarf_section_id within,
+		       struct dwarf_text *text);
 
 /* --- abbreviations (7.5.3) ---------------------------------------------------------------------------------------- */
 
@@ -125,6 +169,7 @@ struct dwarf_abbrev_vec VEC(struct dwarf_abbrev);
 struct dwarf_attribute_vec VEC(struct dwarf_attribute);
 
 struct dwarf_abbrevs {
+	const struct dwarf_source *source;
 	uint64_t offset, used;
 	struct dwarf_format format;
 	bool is_dense; /* code i + 1 at i */
@@ -133,11 +178,10 @@ struct dwarf_abbrevs {
 };
 
 /* Up to the one with the code `last` (0: all). */
-int dwarf_abbrevs_read(struct dwarf *dwarf, uint64_t offset, const struct dwarf_format *format, uint64_t last,
-		       struct dwarf_abbrevs **ret);
+int dwarf_abbrevs_read(const struct dwarf_head *head, uint64_t last, struct dwarf_abbrevs **ret);
 void dwarf_abbrevs_free(struct dwarf_abbrevs *abbrevs);
 /* All of the unit's, from the cache: valid until the next call. */
-int dwarf_abbrevs_of(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_abbrevs **ret);
+int dwarf_abbrevs_of(const struct dwarf_head *head, const struct dwarf_abbrevs **ret);
 /* NULL: none. */
 const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *abbrevs, uint64_t code);
 size_t dwarf_abbrevs_memory_bytes(const struct dwarf_abbrevs *abbrevs);
@@ -172,9 +216,8 @@ int dwarf_interval_add(const struct dwarf_head *head, uint64_t low, uint64_t lim
 		       struct dwarf_interval_vec *to);
 /* Adds what DW_AT_low_pc, DW_AT_high_pc and DW_AT_ranges say (2.17).
  * -EBADMSG; -E2BIG: more than is believed; -ENOMEM, -EIO. */
-int dwarf_ranges_add(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *low,
-		     const struct dwarf_value *high, const struct dwarf_value *ranges, uint32_t owner,
-		     struct dwarf_interval_vec *to);
+int dwarf_ranges_add(const struct dwarf_head *head, const struct dwarf_value *low, const struct dwarf_value *high,
+		     const struct dwarf_value *ranges, uint32_t owner, struct dwarf_interval_vec *to);
 
 /* --- units -------------------------------------------------------------------------------------------------------- */
 
@@ -184,6 +227,7 @@ int dwarf_ranges_add(struct dwarf *dwarf, const struct dwarf_head *head, const s
 
 /* What the header (7.5.1) and the root DIE say. */
 struct dwarf_head {
+	struct dwarf_source *source;
 	uint64_t start, limit, root; /* root: the first DIE */
 	uint64_t abbrevs;
 	struct dwarf_format format;
@@ -193,16 +237,23 @@ struct dwarf_head {
 	uint64_t addr_base, str_offsets_base, rnglists_base;
 	struct dwarf_value dir;
 	struct dwarf_unit *unit; /* owned; NULL: not held */
+	/* Split units (3.1.3): the id (has_id) is that of both halves. */
+	bool has_id, split_is_known;
+	uint64_t id;
+	uint64_t ranges_base;		   /* of the other half's lists, before version 5 */
+	struct dwarf_value split_name;	   /* of a skeleton; form 0: it is whole */
+	struct dwarf_head *split;	   /* what the skeleton stands for; NULL: not there */
+	const struct dwarf_head *skeleton; /* of a half with the functions: the one that has addresses and lines */
 };
 
-struct dwarf_head_vec VEC(struct dwarf_head);
-
-/* Makes dwarf->heads and dwarf->index. -ENOMEM, -EIO. */
+/* Reads the heads of another source than the file itself, if they are not read yet. -ENOMEM, -EIO. */
+int dwarf_heads_make(struct dwarf_source *source);
+/* Makes the file's heads and dwarf->index. -ENOMEM, -EIO. */
 int dwarf_index_make(struct dwarf *dwarf);
 /* The same, once. */
 int dwarf_index_need(struct dwarf *dwarf);
 /* The unit that has the offset, or NULL. */
-const struct dwarf_head *dwarf_head_at(const struct dwarf *dwarf, uint64_t offset);
+const struct dwarf_head *dwarf_head_at(const struct dwarf_source *source, uint64_t offset);
 
 /* Its number in dwarf->index. */
 uint32_t dwarf_head_owner(const struct dwarf *dwarf, const struct dwarf_head *head);
@@ -218,6 +269,7 @@ struct dwarf_function {
 struct dwarf_function_vec VEC(struct dwarf_function);
 
 struct dwarf_unit {
+	const struct dwarf_head *head; /* of the functions' DIEs */
 	uint64_t used;
 	size_t memory_bytes;
 	struct dwarf_function_vec functions;
@@ -225,13 +277,17 @@ struct dwarf_unit {
 	struct dwarf_lines *lines; /* NULL: it has none, or they are broken */
 };
 
-/* A broken unit has no functions, or no lines. -ENOMEM, -EIO. */
-int dwarf_unit_read(struct dwarf *dwarf, const struct dwarf_head *head, struct dwarf_unit **ret);
+/* Sets skeleton->split, where there is what it stands for. -EAGAIN: not yet; -ENOMEM. */
+int dwarf_split_find(struct dwarf_head *skeleton);
+
+/* A broken unit has no functions, or no lines. -EAGAIN: see dwarf_split_find(); -ENOMEM, -EIO. */
+int dwarf_unit_read(struct dwarf_head *head, struct dwarf_unit **ret);
 void dwarf_unit_free(struct dwarf_unit *unit);
 
 /* Name and linkage name of the function whose DIE it is, with their NULs, as offsets in the text; 0: none. -ENOMEM,
  * -EIO. */
-int dwarf_name_find(struct dwarf *dwarf, uint64_t die, struct dwarf_text *text, size_t *ret_name, size_t *ret_linkage);
+int dwarf_name_find(struct dwarf_source *source, uint64_t die, struct dwarf_text *text, size_t *ret_name,
+		    size_t *ret_linkage);
 
 /* --- lines (6.2) -------------------------------------------------------------------------------------------------- */
 
@@ -271,7 +327,7 @@ struct dwarf_line_header {
 	uint8_t operands[256]; /* of standard opcodes */
 };
 
-int dwarf_lines_read(struct dwarf *dwarf, const struct dwarf_head *head, struct dwarf_lines **ret);
+int dwarf_lines_read(const struct dwarf_head *head, struct dwarf_lines **ret);
 void dwarf_lines_free(struct dwarf_lines *lines);
 /* Leaves the cursor at the program; -EBADMSG. base: where the cursor's first byte is. */
 int dwarf_line_header_read(struct cursor *cursor, uint64_t base, uint8_t address_size, struct dwarf_lines *lines,
@@ -279,24 +335,29 @@ int dwarf_line_header_read(struct cursor *cursor, uint64_t base, uint8_t address
 /* NULL: none has the address. */
 const struct dwarf_line_row *dwarf_lines_find(const struct dwarf_lines *lines, uint64_t va);
 /* Appends the path with its NUL. -EBADMSG: there is no such file. */
-int dwarf_lines_path(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_lines *lines, uint64_t file,
+int dwarf_lines_path(const struct dwarf_head *head, const struct dwarf_lines *lines, uint64_t file,
 		     struct dwarf_text *text);
 size_t dwarf_lines_memory_bytes(const struct dwarf_lines *lines);
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 struct dwarf_frame_vec VEC(struct dwarf_frame);
+struct dwarf_source_vec VEC(struct dwarf_source *);
 
 struct dwarf {
 	struct dwarf_files files;
-	struct file_pages *pages;
-	struct dwarf_section sections[DWARF_SECTIONS];
-	bool is_indexed;
-	struct dwarf_head_vec heads;
+	struct file_pages *pages;	 /* of all files */
+	struct dwarf_source_vec sources; /* owned */
+	struct dwarf_source *main;
+	int temporary; /* a file with unpacked sections; -1: none yet */
+	bool has_asked_temporary;
+	uint64_t temporary_bytes;
+	size_t unpacked_bytes;	      /* in memory */
 	struct dwarf_piece_vec index; /* owner: DWARF_NOBODY - 1 - number of the head, so that the first one wins */
 	struct dwarf_abbrevs *abbrevs[DWARF_ABBREV_TABLES];
 	size_t abbrev_bytes;
-	uint64_t bytes_left; /* that dwarf_bytes_grow() may still read */
+	uint64_t bytes_left; /* of DWARF_MAX_ANSWER_BYTES or DWARF_MAX_INDEX_BYTES, that dwarf_bytes_grow() may still
+				read */
 	size_t entries_left; /* of DWARF_MAX_LIST_ENTRIES */
 	uint64_t uses;
 	size_t cache_bytes, unit_bytes;

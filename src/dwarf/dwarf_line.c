@@ -196,31 +196,31 @@ static int compare_sequences(const void *a, const void *b)
 }
 
 /* The program's bytes: from its length field to its end. */
-static int program_bytes(struct dwarf *dwarf, uint64_t offset, uint64_t *ret)
+static int program_bytes(struct dwarf_source *source, uint64_t offset, uint64_t *ret)
 {
 	uint64_t length, head = 4;
-	int err = dwarf_section_number(dwarf, DWARF_LINE, offset, 4, &length);
+	int err = dwarf_section_number(source, DWARF_LINE, offset, 4, &length);
 
 	if (!err && length == UINT32_MAX) {
 		head = 12;
-		err = dwarf_section_number(dwarf, DWARF_LINE, offset + 4, 8, &length);
+		err = dwarf_section_number(source, DWARF_LINE, offset + 4, 8, &length);
 	}
 	if (err)
 		return err;
-	if (length > DWARF_MAX_UNIT_BYTES - head || length + head > dwarf->sections[DWARF_LINE].size - offset)
+	if (length > DWARF_MAX_UNIT_BYTES - head || length + head > source->sections[DWARF_LINE].size - offset)
 		return -EBADMSG;
 	*ret = length + head;
 	return 0;
 }
 
-int dwarf_lines_read(struct dwarf *dwarf, const struct dwarf_head *head, struct dwarf_lines **ret)
+int dwarf_lines_read(const struct dwarf_head *head, struct dwarf_lines **ret)
 {
 	struct dwarf_line_header header = {0};
 	struct machine machine = {.header = &header};
 	struct dwarf_lines *lines = NULL;
 	auto_free uint8_t *bytes = NULL;
 	uint64_t size;
-	int err = program_bytes(dwarf, head->lines, &size);
+	int err = program_bytes(head->source, head->lines, &size);
 
 	if (err)
 		return err;
@@ -233,7 +233,7 @@ int dwarf_lines_read(struct dwarf *dwarf, const struct dwarf_head *head, struct 
 	vec_init(&lines->sequences, DWARF_MAX_LINE_ROWS);
 	vec_init(&lines->dirs, DWARF_MAX_FILES);
 	vec_init(&lines->files, DWARF_MAX_FILES);
-	err = dwarf_section_read(dwarf, DWARF_LINE, head->lines, bytes, size);
+	err = dwarf_section_read(head->source, DWARF_LINE, head->lines, bytes, size);
 	if (err)
 		goto fail;
 	cursor_init(&machine.cursor, bytes, size);

@@ -141,14 +141,14 @@ static void join(struct dwarf_text *text, size_t start)
 		text->items[text->len - 1] = '/';
 }
 
-static int append(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
-		  enum dwarf_section_id within, size_t start, struct dwarf_text *text)
+static int append(const struct dwarf_head *head, const struct dwarf_value *value, enum dwarf_section_id within,
+		  size_t start, struct dwarf_text *text)
 {
 	size_t at = text->len;
 	int err;
 
 	join(text, start);
-	err = dwarf_value_string(dwarf, head, value, within, text);
+	err = dwarf_value_string(head, value, within, text);
 	if (err) {
 		if (at > start)
 			text->items[at - 1] = 0;
@@ -166,7 +166,7 @@ static int append(struct dwarf *dwarf, const struct dwarf_head *head, const stru
 	return 0;
 }
 
-int dwarf_lines_path(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_lines *lines, uint64_t file,
+int dwarf_lines_path(const struct dwarf_head *head, const struct dwarf_lines *lines, uint64_t file,
 		     struct dwarf_text *text)
 {
 	const bool is_old = lines->format.version < 5;
@@ -181,11 +181,11 @@ int dwarf_lines_path(struct dwarf *dwarf, const struct dwarf_head *head, const s
 	entry = &lines->files.items[file];
 	dir = entry->dir - is_old;
 	if (head->dir.form)
-		err = append(dwarf, head, &head->dir, DWARF_INFO, start, text);
+		err = append(head, &head->dir, DWARF_INFO, start, text);
 	if (!dwarf_is_fatal(err) && dir < lines->dirs.len)
-		err = append(dwarf, head, &lines->dirs.items[dir].name, DWARF_LINE, start, text);
+		err = append(head, &lines->dirs.items[dir].name, DWARF_LINE, start, text);
 	if (!dwarf_is_fatal(err))
-		err = append(dwarf, head, &entry->name, DWARF_LINE, start, text);
+		err = append(head, &entry->name, DWARF_LINE, start, text);
 	if (!err && text->len == start)
 		err = -EBADMSG;
 	if (err)

@@ -50,16 +50,16 @@ static int parse(struct cursor *cursor, const struct dwarf_head *head, const str
 	return cursor_ok(cursor) ? 0 : -EBADMSG;
 }
 
-static int read_die(struct dwarf *dwarf, const struct dwarf_head *head, uint64_t offset, struct die *ret)
+static int read_die(const struct dwarf_head *head, uint64_t offset, struct die *ret)
 {
 	const struct dwarf_abbrevs *abbrevs;
 	struct dwarf_bytes bytes;
-	int err = dwarf_abbrevs_of(dwarf, head, &abbrevs);
+	int err = dwarf_abbrevs_of(head, &abbrevs);
 
 	if (err)
 		return err;
-	dwarf_bytes_init(&bytes, DWARF_INFO, offset, head->limit, MAX_DIE_BYTES);
-	while (dwarf_bytes_grow(dwarf, &bytes, &err)) {
+	dwarf_bytes_init(&bytes, head->source, DWARF_INFO, offset, head->limit, MAX_DIE_BYTES);
+	while (dwarf_bytes_grow(&bytes, &err)) {
 		err = parse(&bytes.cursor, head, abbrevs, offset, ret);
 		if (err != -EBADMSG)
 			break;
@@ -69,37 +69,42 @@ static int read_die(struct dwarf *dwarf, const struct dwarf_head *head, uint64_t
 }
 
 /* Sets *ret unless there is a name already. */
-static int take_name(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
-		     struct dwarf_text *text, size_t *ret)
+static int take_name(const struct dwarf_head *head, const struct dwarf_value *value, struct dwarf_text *text,
+		     size_t *ret)
 {
 	const size_t at = text->len;
 	int err;
 
 	if (*ret || !value->form)
 		return 0;
-	err = dwarf_value_string(dwarf, head, value, DWARF_INFO, text);
+	err = dwarf_value_string(head, value, DWARF_INFO, text);
 	if (!err)
 		*ret = at;
 	return dwarf_is_fatal(err) ? err : 0;
 }
 
-int dwarf_name_find(struct dwarf *dwarf, uint64_t die, struct dwarf_text *text, size_t *ret_name, size_t *ret_linkage)
+int dwarf_name_find(struct dwarf_source *source, uint64_t die, struct dwarf_text *text, size_t *ret_name,
+		    size_t *ret_linkage)
 {
 	size_t name = 0, linkage = 0;
 	int err = 0;
 
 	for (unsigned int step = 0; step < MAX_STEPS && !err && !(name && linkage); step++) {
-		const struct dwarf_head *head = dwarf_head_at(dwarf, die);
+		const struct dwarf_head *head;
 		struct die found = {0};
 
-		err = head && die >= head->root ? read_die(dwarf, head, die, &found) : -EBADMSG;
+		err = dwarf_heads_make(source);
 		if (err)
 			break;
-		err = take_name(dwarf, head, &found.name, text, &name);
+		head = dwarf_head_at(source, die);
+		err = head && die >= head->root ? read_die(head, die, &found) : -EBADMSG;
+		if (err)
+			break;
+		err = take_name(head, &found.name, text, &name);
 		if (!err)
-			err = take_name(dwarf, head, &found.linkage, text, &linkage);
+			err = take_name(head, &found.linkage, text, &linkage);
 		if (!err)
-			err = dwarf_value_reference(head, &found.origin, &die);
+			err = dwarf_value_reference(head, &found.origin, &source, &die);
 	}
 	if (dwarf_is_fatal(err))
 		return err;

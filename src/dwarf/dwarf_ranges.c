@@ -9,7 +9,7 @@
 #define ENTRY_BYTES 32u /* no entry is longer */
 
 struct list {
-	struct dwarf *dwarf;
+	struct dwarf_source *source;
 	const struct dwarf_head *head;
 	enum dwarf_section_id id;
 	uint64_t offset; /* of the window */
@@ -50,22 +50,23 @@ int dwarf_interval_add(const struct dwarf_head *head, uint64_t low, uint64_t lim
 /* Has the whole next entry in the window, if the section has it. */
 static int fill(struct list *list)
 {
-	const uint64_t size = list->dwarf->sections[list->id].size;
+	const uint64_t size = list->source->sections[list->id].size;
+	struct dwarf *dwarf = list->source->dwarf;
 	size_t n;
 	int err;
 
 	if (!cursor_ok(&list->cursor))
 		return -EBADMSG;
-	if (!list->dwarf->entries_left)
+	if (!dwarf->entries_left)
 		return -E2BIG;
-	list->dwarf->entries_left--;
+	dwarf->entries_left--;
 	if (cursor_left(&list->cursor) >= ENTRY_BYTES)
 		return 0;
 	list->offset += cursor_offset(&list->cursor);
 	if (list->offset >= size)
 		return -EBADMSG;
 	n = size - list->offset < WINDOW_BYTES ? (size_t)(size - list->offset) : WINDOW_BYTES;
-	err = dwarf_section_read(list->dwarf, list->id, list->offset, list->window, n);
+	err = dwarf_section_read(list->source, list->id, list->offset, list->window, n);
 	cursor_init(&list->cursor, list->window, err ? 0 : n);
 	return err;
 }
@@ -81,7 +82,7 @@ static uint64_t read_indexed(struct list *list, int *err)
 	uint64_t address = 0;
 
 	if (!*err)
-		*err = dwarf_value_address(list->dwarf, list->head, &value, &address);
+		*err = dwarf_value_address(list->head, &value, &address);
 	return address;
 }
 
@@ -163,7 +164,7 @@ static int read_entries(struct list *list)
 }
 
 /* Where the list is that DW_FORM_rnglistx means. */
-static int list_offset(struct dwarf *dwarf, const struct dwarf_head *head, uint64_t index, uint64_t *ret)
+static int list_offset(const struct dwarf_head *head, uint64_t index, uint64_t *ret)
 {
 	const unsigned int size = head->format.offset_size;
 	const uint64_t base = head->rnglists_base ? head->rnglists_base : size == 8 ? 20u : 12u;
@@ -172,22 +173,31 @@ static int list_offset(struct dwarf *dwarf, const struct dwarf_head *head, uint6
 
 	if (!checked_mul(index, size, &at) || !checked_add(at, base, &at))
 		return -EBADMSG;
-	err = dwarf_section_number(dwarf, DWARF_RNGLISTS, at, size, &distance);
+	err = dwarf_section_number(head->source, DWARF_RNGLISTS, at, size, &distance);
 	if (err)
 		return err;
 	return checked_add(base, distance, ret) ? 0 : -EBADMSG;
 }
 
-static int read_list(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *value,
-		     uint32_t owner, struct dwarf_interval_vec *to)
+static int read_list(const struct dwarf_head *head, const struct dwarf_value *value, uint32_t owner,
+		     struct dwarf_interval_vec *to)
 {
-	struct list list = {.dwarf = dwarf, .head = head, .base = head->base, .owner = owner, .to = to};
+	struct list list = {.source = head->source, .head = head, .base = head->base, .owner = owner, .to = to};
 	int err = 0;
 
 	list.id = head->format.version >= 5 ? DWARF_RNGLISTS : DWARF_RANGES;
 	list.offset = value->u;
+	if (head->skeleton) {
+		list.base = head->skeleton->base;
+		/* Before version 5 the lists are in the other half, behind a base that holds for this half alone. */
+		if (list.id == DWARF_RANGES) {
+			list.source = head->skeleton->source;
+			if (!checked_add(list.offset, head->skeleton->ranges_base, &list.offset))
+				return -EBADMSG;
+		}
+	}
 	if (value->form == DW_FORM_RNGLISTX)
-		err = list_offset(dwarf, head, value->u, &list.offset);
+		err = list_offset(head, value->u, &list.offset);
 	else if (value->form != DW_FORM_SEC_OFFSET && value->form != DW_FORM_DATA4 && value->form != DW_FORM_DATA8)
 		err = -EBADMSG;
 	if (err)
@@ -196,22 +206,21 @@ static int read_list(struct dwarf *dwarf, const struct dwarf_head *head, const s
 	return list.id == DWARF_RNGLISTS ? read_entries(&list) : read_pairs(&list);
 }
 
-int dwarf_ranges_add(struct dwarf *dwarf, const struct dwarf_head *head, const struct dwarf_value *low,
-		     const struct dwarf_value *high, const struct dwarf_value *ranges, uint32_t owner,
-		     struct dwarf_interval_vec *to)
+int dwarf_ranges_add(const struct dwarf_head *head, const struct dwarf_value *low, const struct dwarf_value *high,
+		     const struct dwarf_value *ranges, uint32_t owner, struct dwarf_interval_vec *to)
 {
 	uint64_t start, limit;
 	int err;
 
 	if (ranges->form)
-		return read_list(dwarf, head, ranges, owner, to);
+		return read_list(head, ranges, owner, to);
 	if (!low->form || !high->form)
 		return 0;
-	err = dwarf_value_address(dwarf, head, low, &start);
+	err = dwarf_value_address(head, low, &start);
 	if (err)
 		return err;
 	if (dwarf_value_is_address(high))
-		err = dwarf_value_address(dwarf, head, high, &limit);
+		err = dwarf_value_address(head, high, &limit);
 	else if (!checked_add(start, high->u, &limit))
 		err = -EBADMSG;
 	return err ? err : dwarf_interval_add(head, start, limit, owner, to);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,46 +12,49 @@
 #define STRING_PIECE 64u
 #define GROWTH 8u
 
-void dwarf_sections_find(struct dwarf *dwarf)
+static int read_place(struct dwarf_source *source, const struct dwarf_section *section, uint64_t offset, void *to,
+		      size_t n)
 {
-	static const char *const names[DWARF_SECTIONS] = {
-		[DWARF_INFO] = ".debug_info",
-		[DWARF_ABBREV] = ".debug_abbrev",
-		[DWARF_LINE] = ".debug_line",
-		[DWARF_STR] = ".debug_str",
-		[DWARF_LINE_STR] = ".debug_line_str",
-		[DWARF_RANGES] = ".debug_ranges",
-		[DWARF_RNGLISTS] = ".debug_rnglists",
-		[DWARF_ADDR] = ".debug_addr",
-		[DWARF_STR_OFFSETS] = ".debug_str_offsets",
-		[DWARF_ARANGES] = ".debug_aranges",
-	};
+	bool is_temporary = section->place == DWARF_IN_TEMPORARY;
+	int fd = is_temporary ? source->dwarf->temporary : elf_file_fd(source->file);
 
-	for (int i = 0; i < DWARF_SECTIONS; i++) {
-		const struct elf_section *section = elf_file_section(dwarf->files.file, names[i]);
-
-		if (section && section->type != SHT_NOBITS && !(section->flags & SHF_COMPRESSED))
-			dwarf->sections[i] = (struct dwarf_section){.offset = section->offset, .size = section->size};
+	if (section->place == DWARF_IN_MEMORY) {
+		memcpy(to, section->bytes + offset, n);
+		return 0;
 	}
+	if (n <= SMALL_BYTES)
+		return file_pages_read_of(source->dwarf->pages, fd, section->offset + offset, to, n);
+	return io_pread_exact(fd, to, n, section->offset + offset);
 }
 
-int dwarf_section_read(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, void *to, size_t n)
+int dwarf_section_read(struct dwarf_source *source, enum dwarf_section_id id, uint64_t offset, void *to, size_t n)
 {
-	const struct dwarf_section *section = &dwarf->sections[id];
+	struct dwarf_section *section = &source->sections[id];
 
 	if (offset > section->size || n > section->size - offset)
 		return -EBADMSG;
-	if (n <= SMALL_BYTES)
-		return file_pages_read(dwarf->pages, section->offset + offset, to, n);
-	return io_pread_exact(elf_file_fd(dwarf->files.file), to, n, section->offset + offset);
+	if (section->place == DWARF_IN_PACKAGE) {
+		offset += section->offset;
+		section = section->package;
+	}
+	if (section->place == DWARF_PACKED) {
+		int err = dwarf_section_unpack(source, section);
+
+		if (err)
+			return err;
+	}
+	/* A part of a package may have lost its whole. */
+	if (offset > section->size || n > section->size - offset)
+		return -EBADMSG;
+	return n ? read_place(source, section, offset, to, n) : 0;
 }
 
-int dwarf_section_number(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, unsigned int size,
+int dwarf_section_number(struct dwarf_source *source, enum dwarf_section_id id, uint64_t offset, unsigned int size,
 			 uint64_t *ret)
 {
 	uint8_t bytes[8] = {0};
 	struct cursor cursor;
-	int err = dwarf_section_read(dwarf, id, offset, bytes, size);
+	int err = dwarf_section_read(source, id, offset, bytes, size);
 
 	if (err)
 		return err;
@@ -61,9 +63,10 @@ int dwarf_section_number(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t
 	return 0;
 }
 
-int dwarf_section_string(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t offset, struct dwarf_text *text)
+int dwarf_section_string(struct dwarf_source *source, enum dwarf_section_id id, uint64_t offset,
+			 struct dwarf_text *text)
 {
-	const uint64_t size = dwarf->sections[id].size;
+	const uint64_t size = source->sections[id].size;
 	const size_t before = text->len;
 
 	while (offset < size && text->len - before < DWARF_MAX_STRING_BYTES) {
@@ -72,7 +75,7 @@ int dwarf_section_string(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t
 		int err = vec_reserve(text, text->len + n);
 
 		if (!err)
-			err = dwarf_section_read(dwarf, id, offset, text->items + text->len, n);
+			err = dwarf_section_read(source, id, offset, text->items + text->len, n);
 		if (err) {
 			text->len = before;
 			return err;
@@ -89,16 +92,18 @@ int dwarf_section_string(struct dwarf *dwarf, enum dwarf_section_id id, uint64_t
 	return -EBADMSG;
 }
 
-void dwarf_bytes_init(struct dwarf_bytes *bytes, enum dwarf_section_id id, uint64_t offset, uint64_t limit, size_t max)
+void dwarf_bytes_init(struct dwarf_bytes *bytes, struct dwarf_source *source, enum dwarf_section_id id, uint64_t offset,
+		      uint64_t limit, size_t max)
 {
-	*bytes = (struct dwarf_bytes){.id = id, .offset = offset, .limit = limit};
+	*bytes = (struct dwarf_bytes){.source = source, .id = id, .offset = offset, .limit = limit};
 	if (limit > offset)
 		bytes->max = limit - offset < max ? (size_t)(limit - offset) : max;
 }
 
-bool dwarf_bytes_grow(struct dwarf *dwarf, struct dwarf_bytes *bytes, int *err)
+bool dwarf_bytes_grow(struct dwarf_bytes *bytes, int *err)
 {
 	size_t n = bytes->n ? bytes->n * GROWTH : sizeof(bytes->few);
+	struct dwarf *dwarf = bytes->source->dwarf;
 	uint8_t *to = bytes->few;
 
 	*err = -EBADMSG;
@@ -119,7 +124,7 @@ bool dwarf_bytes_grow(struct dwarf *dwarf, struct dwarf_bytes *bytes, int *err)
 		}
 		bytes->more = to;
 	}
-	*err = dwarf_section_read(dwarf, bytes->id, bytes->offset, to, n);
+	*err = dwarf_section_read(bytes->source, bytes->id, bytes->offset, to, n);
 	if (*err)
 		return false;
 	bytes->n = n;

@@ -3,10 +3,7 @@
 
 int dwarf_index_need(struct dwarf *dwarf)
 {
-	int err = dwarf->is_indexed ? 0 : dwarf_index_make(dwarf);
-
-	dwarf->is_indexed |= !err;
-	return err;
+	return dwarf->main->has_heads ? 0 : dwarf_index_make(dwarf);
 }
 
 int dwarf_summarize(struct dwarf *dwarf, struct dwarf_summary *ret)
@@ -16,8 +13,9 @@ int dwarf_summarize(struct dwarf *dwarf, struct dwarf_summary *ret)
 
 	if (err)
 		return err;
-	vec_for_each (&dwarf->heads, head) {
+	vec_for_each (&dwarf->main->heads, head) {
 		summary.units++;
+		summary.split += head->split_name.form != 0;
 		summary.versions |= 1u << head->format.version;
 	}
 	*ret = summary;

@@ -9,7 +9,6 @@
 #include "dwarf/dwarf_internal.h"
 
 struct walk {
-	struct dwarf *dwarf;
 	const struct dwarf_head *head;
 	const struct dwarf_abbrevs *abbrevs;
 	struct cursor cursor; /* of the unit */
@@ -19,9 +18,15 @@ struct walk {
 	uint32_t parents[DWARF_MAX_DEPTH]; /* the function that each open DIE is or lies in */
 };
 
+/* NULL: it has none, and perhaps no other one has. */
+static const struct dwarf_attribute *attributes_of(const struct walk *walk, const struct dwarf_abbrev *abbrev)
+{
+	return abbrev->n ? &walk->abbrevs->attributes.items[abbrev->first] : NULL;
+}
+
 static void skip(struct walk *walk, const struct dwarf_abbrev *abbrev)
 {
-	const struct dwarf_attribute *attributes = walk->abbrevs->attributes.items + abbrev->first;
+	const struct dwarf_attribute *attributes = attributes_of(walk, abbrev);
 	struct dwarf_value value;
 
 	if (abbrev->fixed_bytes != DWARF_VARIES) {
@@ -41,7 +46,7 @@ static uint32_t number_of(const struct dwarf_value *value)
 static int add_function(struct walk *walk, const struct dwarf_abbrev *abbrev, uint32_t die, uint32_t parent,
 			uint32_t *ret)
 {
-	const struct dwarf_attribute *attributes = walk->abbrevs->attributes.items + abbrev->first;
+	const struct dwarf_attribute *attributes = attributes_of(walk, abbrev);
 	struct dwarf_function_vec *functions = &walk->unit->functions;
 	struct dwarf_function function = {.die = die, .parent = DWARF_NOBODY};
 	struct dwarf_value low = {0}, high = {0}, ranges = {0}, value;
@@ -76,8 +81,7 @@ static int add_function(struct walk *walk, const struct dwarf_abbrev *abbrev, ui
 	}
 	if (!cursor_ok(&walk->cursor))
 		return -EBADMSG;
-	err = dwarf_ranges_add(walk->dwarf, walk->head, &low, &high, &ranges, (uint32_t)functions->len,
-			       &walk->intervals);
+	err = dwarf_ranges_add(walk->head, &low, &high, &ranges, (uint32_t)functions->len, &walk->intervals);
 	if (err == -EBADMSG)
 		walk->intervals.len = before; /* costs this one its place, and no other */
 	else if (err)
@@ -131,28 +135,28 @@ static int walk_dies(struct walk *walk)
 	return cursor_ok(cursor) ? 0 : -EBADMSG;
 }
 
-static int read_functions(struct dwarf *dwarf, const struct dwarf_head *head, struct dwarf_unit *unit)
+static int read_functions(const struct dwarf_head *head, struct dwarf_unit *unit)
 {
 	const uint64_t size = head->limit - head->start;
-	struct walk walk = {.dwarf = dwarf, .head = head, .unit = unit};
+	struct walk walk = {.head = head, .unit = unit};
 	auto_free uint8_t *bytes = NULL;
 	int err;
 
 	if (size > DWARF_MAX_UNIT_BYTES)
 		return -EBADMSG;
-	err = dwarf_abbrevs_of(dwarf, head, &walk.abbrevs);
+	err = dwarf_abbrevs_of(head, &walk.abbrevs);
 	if (err)
 		return err;
 	bytes = malloc(size);
 	if (!bytes)
 		return -ENOMEM;
-	err = dwarf_section_read(dwarf, DWARF_INFO, head->start, bytes, size);
+	err = dwarf_section_read(head->source, DWARF_INFO, head->start, bytes, size);
 	if (err)
 		return err;
 	cursor_init(&walk.cursor, bytes, size);
 	cursor_seek(&walk.cursor, head->root - head->start);
 	vec_init(&walk.intervals, DWARF_MAX_INTERVALS);
-	dwarf->entries_left = DWARF_MAX_LIST_ENTRIES;
+	head->source->dwarf->entries_left = DWARF_MAX_LIST_ENTRIES;
 	err = walk_dies(&walk);
 	if (!err)
 		err = dwarf_pieces_make(&walk.intervals, &unit->pieces);
@@ -173,22 +177,39 @@ static void shrink(void **items, size_t *cap, size_t len, size_t item_size)
 
 #define SHRINK(vec) shrink((void **)&(vec)->items, &(vec)->cap, (vec)->len, sizeof(*(vec)->items))
 
-int dwarf_unit_read(struct dwarf *dwarf, const struct dwarf_head *head, struct dwarf_unit **ret)
+/* Of the half that has them. Without it the skeleton may have some. */
+static int read_either(struct dwarf_head *head, struct dwarf_unit *unit)
 {
-	struct dwarf_unit *unit = calloc(1, sizeof(*unit));
 	int err;
 
-	if (!unit)
-		return -ENOMEM;
-	vec_init(&unit->functions, DWARF_MAX_FUNCTIONS);
-	vec_init(&unit->pieces, 2 * DWARF_MAX_INTERVALS + 2);
-	err = read_functions(dwarf, head, unit);
+	unit->head = head;
+	if (head->split) {
+		head->split->skeleton = head;
+		unit->head = head->split;
+	}
+	err = read_functions(unit->head, unit);
 	if (err) {
 		vec_release(&unit->functions);
 		vec_release(&unit->pieces);
 	}
+	return err;
+}
+
+int dwarf_unit_read(struct dwarf_head *head, struct dwarf_unit **ret)
+{
+	int err = dwarf_split_find(head);
+	struct dwarf_unit *unit;
+
+	if (err)
+		return err;
+	unit = calloc(1, sizeof(*unit));
+	if (!unit)
+		return -ENOMEM;
+	vec_init(&unit->functions, DWARF_MAX_FUNCTIONS);
+	vec_init(&unit->pieces, 2 * DWARF_MAX_INTERVALS + 2);
+	err = read_either(head, unit);
 	if (!dwarf_is_fatal(err) && head->has_lines)
-		err = dwarf_lines_read(dwarf, head, &unit->lines);
+		err = dwarf_lines_read(head, &unit->lines);
 	if (dwarf_is_fatal(err)) {
 		dwarf_unit_free(unit);
 		return err;

@@ -12,6 +12,7 @@
 #define NO_PAGE UINT64_MAX
 
 struct slot {
+	int fd;
 	uint64_t page; /* its number in the file, or NO_PAGE */
 	uint64_t used; /* when, in reads */
 	size_t len;    /* the last page of a file is shorter */
@@ -55,14 +56,14 @@ void file_pages_free(struct file_pages *pages)
 }
 
 /* The slot of the page, read if need be. */
-static int find_page(struct file_pages *pages, uint64_t page, size_t *ret)
+static int find_page(struct file_pages *pages, int fd, uint64_t page, size_t *ret)
 {
-	size_t first = page % pages->sets * WAYS, oldest = first;
+	size_t first = (page + (unsigned int)fd) % pages->sets * WAYS, oldest = first;
 	struct slot *slot;
 	ssize_t got;
 
 	for (size_t i = first; i < first + WAYS; i++) {
-		if (pages->slots[i].page == page) {
+		if (pages->slots[i].page == page && pages->slots[i].fd == fd) {
 			pages->slots[i].used = ++pages->reads;
 			*ret = i;
 			return 0;
@@ -72,16 +73,15 @@ static int find_page(struct file_pages *pages, uint64_t page, size_t *ret)
 	}
 	slot = &pages->slots[oldest];
 	slot->page = NO_PAGE;
-	got = io_pread_full(pages->fd, pages->bytes + oldest * FILE_PAGE_BYTES, FILE_PAGE_BYTES,
-			    page * FILE_PAGE_BYTES);
+	got = io_pread_full(fd, pages->bytes + oldest * FILE_PAGE_BYTES, FILE_PAGE_BYTES, page * FILE_PAGE_BYTES);
 	if (got < 0)
 		return (int)got;
-	*slot = (struct slot){.page = page, .used = ++pages->reads, .len = (size_t)got};
+	*slot = (struct slot){.fd = fd, .page = page, .used = ++pages->reads, .len = (size_t)got};
 	*ret = oldest;
 	return 0;
 }
 
-int file_pages_read(struct file_pages *pages, uint64_t offset, void *to, size_t n)
+int file_pages_read_of(struct file_pages *pages, int fd, uint64_t offset, void *to, size_t n)
 {
 	uint64_t end;
 
@@ -89,7 +89,7 @@ int file_pages_read(struct file_pages *pages, uint64_t offset, void *to, size_t 
 		return -EIO;
 	while (n) {
 		size_t at = offset % FILE_PAGE_BYTES, slot = 0, part;
-		int err = find_page(pages, offset / FILE_PAGE_BYTES, &slot);
+		int err = find_page(pages, fd, offset / FILE_PAGE_BYTES, &slot);
 
 		if (err)
 			return err;
@@ -104,6 +104,11 @@ int file_pages_read(struct file_pages *pages, uint64_t offset, void *to, size_t 
 		n -= part;
 	}
 	return 0;
+}
+
+int file_pages_read(struct file_pages *pages, uint64_t offset, void *to, size_t n)
+{
+	return file_pages_read_of(pages, pages->fd, offset, to, n);
 }
 
 size_t file_pages_memory_bytes(const struct file_pages *pages)

@@ -50,6 +50,7 @@ struct view_table {
 	size_t cache_bytes, file_bytes; /* 0: no limit */
 	uint64_t uses;
 	size_t embedded_bytes, n_splits;
+	uint64_t temporary_left;
 };
 
 int view_table_new(const struct view_table_options *options, size_t max, struct view_table **ret)
@@ -59,6 +60,7 @@ int view_table_new(const struct view_table_options *options, size_t max, struct 
 	if (!table)
 		return -ENOMEM;
 	table->options = *options;
+	table->temporary_left = VIEW_MAX_TEMPORARY_BYTES;
 	vec_init(&table->views, max);
 	*ret = table;
 	return 0;
@@ -234,6 +236,7 @@ static int load_names(struct view *view)
 		.supplementary = view->supplementary ? view->supplementary->file : NULL,
 		.split = view->owner ? on_split : NULL,
 		.temporary = view->table->options.fetch ? on_temporary : NULL,
+		.temporary_left = &view->table->temporary_left,
 		.ctx = view,
 		.max_bytes = view->table->file_bytes,
 	};

@@ -35,6 +35,7 @@ static int open_dwarf(const struct file_names_files *files, struct dwarf **ret)
 		.supplementary = files->supplementary,
 		.split = files->split,
 		.temporary = files->temporary,
+		.temporary_left = files->temporary_left,
 		.ctx = files->ctx,
 	};
 	size_t held = files->max_bytes && files->max_bytes / DWARF_PART < DWARF_BYTES ? files->max_bytes / DWARF_PART

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Writes the seeds of fuzz_dwarf anew: a program of two units with functions that are inlined, in several versions of DWARF.
-# Needs gcc and clang.
+# Needs gcc, clang, llvm-dwp and dwz.
 #
 #     tests/fuzz/dwarf_seeds.sh
 set -eu
@@ -26,23 +26,71 @@ template <typename T> int n::box<T>::get(int x) { return x + t; }
 extern "C" int two(int x) { n::box<long> b{x}; return b.get(x); }
 C
 
-# seed NAME COMPILER FLAGS...
-seed()
-{
-	local name=$1 compiler=$2 section size
+sections=(info abbrev line str line_str ranges rnglists addr str_offsets aranges)
 
-	shift 2
-	"$compiler" -O2 "$@" -c one.c -o one.o
-	"${compiler/gcc/g}++" -O2 "$@" -c two.cc -o two.o
-	ld -e 0 -Ttext=0x401000 -o program one.o two.o
-	for section in info abbrev line str line_str ranges rnglists addr str_offsets aranges; do
+# image FILE SUFFIX PACKED: its sections, a length before each; those behind .debug_aranges too.
+image()
+{
+	local names=() name size
+
+	for name in "${sections[@]}"; do
+		names+=(".debug_$name$2")
+	done
+	for name in "${names[@]}" .gnu_debugaltlink .debug_sup .debug_cu_index; do
 		: >bytes
-		objcopy --dump-section ".debug_$section=bytes" program 2>/dev/null || :
+		[ -z "$1" ] || objcopy --dump-section "$name=bytes" "$1" 2>/dev/null || :
+		# One flag is of all sections: what is empty or not packed has none.
 		size=$(stat -c %s bytes)
 		# shellcheck disable=SC2059 # the format is made here
 		printf "$(printf '\\x%02x\\x%02x' $((size & 255)) $((size >> 8)))"
 		cat bytes
-	done >"$corpus/$name"
+	done
+}
+
+# build COMPILER FLAGS...: makes one.o, two.o and the program.
+build()
+{
+	local compiler=$1
+
+	shift
+	"$compiler" -O2 "$@" -c one.c -o one.o
+	"${compiler/gcc/g}++" -O2 "$@" -c two.cc -o two.o
+	ld -e 0 -Ttext=0x401000 -o program one.o two.o
+}
+
+# seed NAME COMPILER FLAGS...
+seed()
+{
+	local name=$1
+
+	shift
+	build "$@"
+	image program '' >"$corpus/$name"
+}
+
+# As a .dwo file, and, where the packer can do it, as a package.
+split_seed()
+{
+	local name=$1
+
+	shift
+	build "$@" -gsplit-dwarf
+	{ image program ''; image one.dwo .dwo; } >"$corpus/$name"
+	[ "$name" = split_gcc_5 ] || llvm-dwp -e program -o package.dwp
+	[ "$name" = split_gcc_5 ] || { image program ''; image package.dwp .dwo; } >"$corpus/${name}_package"
+}
+
+# What dwz shares between two programs.
+shared_seed()
+{
+	local name=$1 options=$2
+
+	shift 2
+	build "$@"
+	cp program other
+	# shellcheck disable=SC2086 # several words
+	dwz $options -m common program other
+	{ image program ''; image common ''; } >"$corpus/$name"
 }
 
 seed gcc_5 gcc -gdwarf-5
@@ -50,3 +98,12 @@ seed gcc_4 gcc -gdwarf-4
 seed gcc_2_64 gcc -gdwarf-2 -gdwarf64
 seed clang_5 clang -gdwarf-5
 seed clang_4 clang -gdwarf-4
+split_seed split_gcc_5 gcc -gdwarf-5
+split_seed split_gcc_4 gcc -gdwarf-4
+split_seed split_clang_5 clang -gdwarf-5
+split_seed split_clang_4 clang -gdwarf-4
+shared_seed shared_4 '' gcc -gdwarf-4
+shared_seed shared_5 -5 gcc -gdwarf-5
+build gcc -gdwarf-5
+objcopy --compress-debug-sections=zlib program
+{ image program ''; image '' ''; printf '\001'; } >"$corpus/packed"

@@ -22,6 +22,7 @@ enum {
 	IMAGE_ARANGES,
 	IMAGE_ALTLINK,
 	IMAGE_SUP,
+	IMAGE_CU_INDEX,
 	IMAGE_SECTIONS,
 };
 
@@ -30,13 +31,14 @@ struct image_bytes {
 	size_t n;
 };
 
-/* flags: of all sections. -1: no memory. */
-static inline int dwarf_image_fd(const struct image_bytes sections[IMAGE_SECTIONS], uint64_t flags)
+/* flags: of all sections. suffix: of all names; ".dwo" are the sections of split units. -1: no memory. */
+static inline int dwarf_image_fd_named(const struct image_bytes sections[IMAGE_SECTIONS], uint64_t flags,
+				       const char *suffix)
 {
-	static const char names[IMAGE_SECTIONS][24] = {".debug_info",	  ".debug_abbrev",     ".debug_line",
-						       ".debug_str",	  ".debug_line_str",   ".debug_ranges",
-						       ".debug_rnglists", ".debug_addr",       ".debug_str_offsets",
-						       ".debug_aranges",  ".gnu_debugaltlink", ".debug_sup"};
+	static const char names[IMAGE_SECTIONS][24] = {
+		".debug_info",	     ".debug_abbrev",	".debug_line",	  ".debug_str",		".debug_line_str",
+		".debug_ranges",     ".debug_rnglists", ".debug_addr",	  ".debug_str_offsets", ".debug_aranges",
+		".gnu_debugaltlink", ".debug_sup",	".debug_cu_index"};
 	struct {
 		Elf64_Ehdr ehdr;
 		Elf64_Shdr shdrs[IMAGE_SECTIONS + 2];
@@ -57,6 +59,13 @@ static inline int dwarf_image_fd(const struct image_bytes sections[IMAGE_SECTION
 	int fd = memfd_create("dwarf", MFD_CLOEXEC);
 
 	memcpy(head.names + 1, names, sizeof(names));
+	for (size_t i = 0; i < IMAGE_CU_INDEX; i++) {
+		char *name = head.names + 1 + i * sizeof(names[0]);
+		size_t n = strlen(name);
+
+		for (size_t at = 0; suffix[at] && n + at + 1 < sizeof(names[0]); at++)
+			name[n + at] = suffix[at];
+	}
 	head.shdrs[1] = (Elf64_Shdr){
 		.sh_type = SHT_STRTAB, .sh_offset = offsetof(__typeof__(head), names), .sh_size = sizeof(head.names)};
 	for (size_t i = 0; i < IMAGE_SECTIONS; i++) {
@@ -77,4 +86,9 @@ static inline int dwarf_image_fd(const struct image_bytes sections[IMAGE_SECTION
 		return -1;
 	}
 	return fd;
+}
+
+static inline int dwarf_image_fd(const struct image_bytes sections[IMAGE_SECTIONS], uint64_t flags)
+{
+	return dwarf_image_fd_named(sections, flags, "");
 }
