@@ -154,7 +154,98 @@ if [ -e "$debug" ]; then
 	address=$(nm "$debug" | awk '$3 == "_int_malloc" { print $1 }')
 	"$HOSTPROF" symbols "$libc" "0x$address" >"$T/out" 2>"$T/err"
 	matches live_debug_libc_has_its_static_functions '^_int_malloc$' "$T/out"
+	matches live_debug_libc_has_their_lines 'malloc/malloc\.c:[0-9]' "$T/out"
 else
 	skip live_debug_libc_has_its_static_functions "no libc6-dbg"
+fi
+
+# --- split, and shared: what is inlined is told by DWARF alone ---
+cat >"$T/inlined.c" <<'C'
+#include <time.h>
+static volatile unsigned long sink;
+static inline __attribute__((always_inline)) void deep_inlined(int i)
+{
+	sink += i;
+}
+static __attribute__((noinline)) void hidden_worker(void)
+{
+	for (int i = 0; i < 1000000; i++)
+		deep_inlined(i);
+}
+int main(void)
+{
+	struct timespec began, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	do {
+		hidden_worker();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec - began.tv_sec < 60);
+	return 0;
+}
+C
+# shellcheck disable=SC2317,SC2329 # by check
+has_inlines()
+{
+	grep -q 'main;hidden_worker;deep_inlined' "$T/folded"
+}
+# shellcheck disable=SC2317,SC2329 # by check
+has_no_inlines()
+{
+	grep -q 'main;hidden_worker' "$T/folded" && ! grep -q deep_inlined "$T/folded"
+}
+for version in 4 5; do
+	mkdir "$T/objects$version" "$T/away$version"
+	(cd "$T/objects$version" && gcc -O1 "-gdwarf-$version" -gsplit-dwarf -c "$T/inlined.c" -o split.o &&
+		gcc -o "$T/bin/split$version" split.o)
+	recorded "split$version"
+	check "live_debug_split_${version}_without_its_files" "$(head -n 5 "$T/folded")" has_no_inlines
+	recorded "split$version" --debug-dir "$T/objects$version"
+	check "live_debug_split_${version}_in_a_directory" "$(head -n 5 "$T/folded")" has_inlines
+	# The one of binutils 2.40 makes no packages of version 5.
+	packer=$([ "$version" = 4 ] && echo dwp || echo llvm-dwp)
+	if have "$packer"; then
+		"$packer" -o "$T/away$version/split$version.dwp" "$T/objects$version/split.dwo"
+		recorded "split$version" --debug-dir "$T/away$version"
+		check "live_debug_split_${version}_in_a_package" "$(head -n 5 "$T/folded")" has_inlines
+	else
+		skip "live_debug_split_${version}_in_a_package" "no $packer"
+	fi
+	cp "$T/objects$version/split.dwo" "$T/bin"
+	recorded "split$version"
+	check "live_debug_split_${version}_beside_the_program" "$(head -n 5 "$T/folded")" has_inlines
+	rm "$T/bin/split.dwo"
+done
+
+# dwz shares only what is large, and the same in both.
+if have dwz; then
+	mkdir "$T/shared"
+	for name in one two; do
+		{
+			cat "$T/inlined.c"
+			for i in $(seq 200); do
+				echo "struct shared_$i { int member_$i; struct shared_$i *next_of_$i; } kept_$i;"
+			done
+			echo "int only_in_$name;"
+		} >"$T/$name.c"
+		gcc -O1 -gdwarf-4 -o "$T/$name.full" "$T/$name.c" -Wl,--build-id
+		objcopy --only-keep-debug "$T/$name.full" "$T/$name.debug"
+		strip -o "$T/bin/$name" "$T/$name.full"
+	done
+	(cd "$T" && dwz -m shared/common.debug -M ../common.debug one.debug two.debug)
+	check live_debug_dwz_made_a_shared_file "dwz made none" test -s "$T/shared/common.debug"
+	by_id "$T/shared" "$T/one.debug" "$(id_of "$T/bin/one")"
+	by_id "$T/dirs" "$T/one.debug" "$(id_of "$T/bin/one")"
+	recorded one --debug-dir "$T/shared"
+	check live_debug_dwz_with_what_is_shared "$(head -n 5 "$T/folded")" has_inlines
+	matches live_debug_dwz_opens_what_is_shared 'debug_files_opened: [2-9]' "$T/err"
+	recorded one --debug-dir "$T/dirs"
+	check live_debug_dwz_without_it_is_named "$(head -n 5 "$T/folded")" is_named
+	# One of that name that is not it.
+	cp "$T/two.debug" "$T/dirs/common.debug"
+	recorded one --debug-dir "$T/dirs"
+	matches live_debug_dwz_of_another_is_refused 'debug_files_failed: 1$' "$T/err"
+else
+	skip live_debug_dwz "no dwz"
 fi
 finish
