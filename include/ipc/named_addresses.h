@@ -41,3 +41,8 @@ void named_addresses_release(struct named_addresses *named);
 /* Of the next address; -EBADMSG. */
 int named_addresses_next(struct named_addresses *named, uint32_t *ret_lines);
 int named_addresses_next_line(struct named_addresses *named, struct named_line *ret);
+/* Reads on behind the lines of the next address. -EBADMSG. */
+int named_addresses_skip(struct named_addresses *named);
+/* Where the next address is, for named_addresses_seek(). */
+size_t named_addresses_tell(const struct named_addresses *named);
+void named_addresses_seek(struct named_addresses *named, size_t place);

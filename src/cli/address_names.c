@@ -101,23 +101,72 @@ static int print_json(struct named_addresses *named, const char *path, uint64_t 
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
 
-static int print_answer(const struct file_session *session, const struct address_names_options *options, int fd,
-			const uint64_t *addresses, size_t n)
-{
-	struct named_addresses named;
-	int err = named_addresses_open(fd, &named);
+/* An address in the order of the question, which is that of the file: so each part of it is read once. */
+struct asked {
+	uint64_t address;
+	size_t index; /* of what is to be printed */
+};
 
-	if (err)
-		return err;
+static int by_address(const void *a, const void *b)
+{
+	const struct asked *one = a, *other = b;
+
+	if (one->address != other->address)
+		return one->address < other->address ? -1 : 1;
+	return (one->index > other->index) - (one->index < other->index);
+}
+
+static void sort(const uint64_t *addresses, size_t n, struct asked *asked, uint64_t *sorted)
+{
+	for (size_t i = 0; i < n; i++)
+		asked[i] = (struct asked){addresses[i], i};
+	qsort(asked, n, sizeof(*asked), by_address);
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = asked[i].address;
+}
+
+/* Where the answer is for each that is to be printed. */
+static int find_places(struct named_addresses *named, const struct asked *asked, size_t n, size_t *places)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		places[asked[i].index] = named_addresses_tell(named);
+		err = named_addresses_skip(named);
+	}
+	return err;
+}
+
+static int print_answer(const struct file_session *session, const struct address_names_options *options,
+			struct named_addresses *named, const uint64_t *addresses, const size_t *places, size_t n)
+{
+	int err = 0;
+
 	for (size_t i = 0; i < n && !err; i++) {
 		uint32_t n_lines;
 
-		err = named_addresses_next(&named, &n_lines);
+		named_addresses_seek(named, places[i]);
+		err = named_addresses_next(named, &n_lines);
 		if (err)
 			break;
-		err = options->json ? print_json(&named, session->path, addresses[i], n_lines)
-				    : print_address(&named, options, addresses[i], n_lines);
+		err = options->json ? print_json(named, session->path, addresses[i], n_lines)
+				    : print_address(named, options, addresses[i], n_lines);
 	}
+	return err;
+}
+
+static int take_answer(const struct file_session *session, const struct address_names_options *options, int fd,
+		       const uint64_t *addresses, const struct asked *asked, size_t n)
+{
+	auto_free size_t *places = calloc(n, sizeof(*places));
+	struct named_addresses named;
+	int err = places ? named_addresses_open(fd, &named) : -ENOMEM;
+
+	if (err)
+		return err;
+	err = find_places(&named, asked, n, places);
+	if (!err)
+		err = print_answer(session, options, &named, addresses, places, n);
 	named_addresses_release(&named);
 	return err;
 }
@@ -126,11 +175,17 @@ static int ask(struct file_session *session, const struct address_names_options 
 	       size_t n)
 {
 	const struct message_name_addresses request = {.object = THE_OBJECT};
+	auto_free struct asked *asked = calloc(n, sizeof(*asked));
+	auto_free uint64_t *sorted = calloc(n, sizeof(*sorted));
 	struct message_addresses_named reply;
 	struct message message;
 	auto_close int fd = -1;
-	int err = addresses_write(addresses, n, &fd);
+	int err;
 
+	if (!asked || !sorted)
+		return -ENOMEM;
+	sort(addresses, n, asked, sorted);
+	err = addresses_write(sorted, n, &fd);
 	if (!err)
 		err = role_link_send(&session->resolver, MESSAGE_NAME_ADDRESSES, &request, sizeof(request), fd);
 	if (!err)
@@ -138,7 +193,7 @@ static int ask(struct file_session *session, const struct address_names_options 
 	if (err)
 		return err;
 	memcpy(&reply, message.payload, sizeof(reply));
-	err = reply.err ? reply.err : print_answer(session, options, message.fd, addresses, n);
+	err = reply.err ? reply.err : take_answer(session, options, message.fd, addresses, asked, n);
 	message_release(&message);
 	return err;
 }

@@ -79,3 +79,24 @@ int named_addresses_next_line(struct named_addresses *named, struct named_line *
 	ret->file = cursor_cstr(&named->cursor, NULL);
 	return cursor_ok(&named->cursor) && *ret->name ? 0 : -EBADMSG;
 }
+
+int named_addresses_skip(struct named_addresses *named)
+{
+	struct named_line line;
+	uint32_t n_lines;
+	int err = named_addresses_next(named, &n_lines);
+
+	for (uint32_t i = 0; !err && i < n_lines; i++)
+		err = named_addresses_next_line(named, &line);
+	return err;
+}
+
+size_t named_addresses_tell(const struct named_addresses *named)
+{
+	return cursor_offset(&named->cursor);
+}
+
+void named_addresses_seek(struct named_addresses *named, size_t place)
+{
+	cursor_seek(&named->cursor, place);
+}

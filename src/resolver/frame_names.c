@@ -58,6 +58,15 @@ struct jit_frame {
 
 struct jit_frame_vec VEC(struct jit_frame);
 
+/* A frame in a file, named when all are known, in the order of the files: so each part of a file is read once, and the
+ * object that is looked into is told once. */
+struct file_frame {
+	uint64_t word;
+	uint32_t frame, is_return;
+};
+
+struct file_frame_vec VEC(struct file_frame);
+
 struct naming {
 	struct frame_names *names;
 	struct object_cache *cache;
@@ -66,6 +75,7 @@ struct naming {
 	uint32_t object_ids;	/* length of object_index */
 	struct jit_names *jit;
 	struct jit_frame_vec jit_frames;
+	struct file_frame_vec file_frames;
 	struct object_name scratch;
 	struct jit_name jit_scratch;
 };
@@ -210,6 +220,54 @@ static int name_jit_frames(struct naming *naming)
 	return err;
 }
 
+static int defer_file_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
+{
+	struct file_frame *slot = vec_push(&naming->file_frames);
+
+	if (!slot)
+		return -ENOMEM;
+	frame->offset = frame_offset(key->word) - (frame_offset(key->word) ? key->is_return : 0);
+	*slot = (struct file_frame){.word = key->word,
+				    .frame = (uint32_t)(frame - naming->names->frames.items),
+				    .is_return = key->is_return};
+	return 0;
+}
+
+static int name_file_frame(struct naming *naming, const struct file_frame *from)
+{
+	const struct batch *batch = naming->names->batch;
+	struct frame_name *frame = &naming->names->frames.items[from->frame];
+
+	frame->first_line = (uint32_t)naming->names->lines.len;
+	object_cache_name(naming->cache, (uint32_t)frame_object_id(from->word), frame_offset(from->word),
+			  (int)from->is_return, &naming->scratch);
+	frame->is_named = naming->scratch.is_named;
+	frame->why = naming->scratch.why;
+	return intern_object_name(naming, frame, base_name(batch_string(batch, batch->objects[frame->object].path)));
+}
+
+static int by_file_and_offset(const void *a, const void *b)
+{
+	const struct file_frame *x = a, *y = b;
+	uint64_t x_id = frame_object_id(x->word), y_id = frame_object_id(y->word);
+
+	if (x_id != y_id)
+		return x_id < y_id ? -1 : 1;
+	return (frame_offset(x->word) > frame_offset(y->word)) - (frame_offset(x->word) < frame_offset(y->word));
+}
+
+static int name_file_frames(struct naming *naming)
+{
+	int err = 0;
+
+	if (naming->file_frames.len)
+		qsort(naming->file_frames.items, naming->file_frames.len, sizeof(*naming->file_frames.items),
+		      by_file_and_offset);
+	for (size_t i = 0; i < naming->file_frames.len && !err; i++)
+		err = name_file_frame(naming, &naming->file_frames.items[i]);
+	return err;
+}
+
 static int name_user_frame(struct naming *naming, const struct frame_key *key, struct frame_name *frame)
 {
 	const struct batch *batch = naming->names->batch;
@@ -229,11 +287,7 @@ static int name_user_frame(struct naming *naming, const struct frame_key *key, s
 	frame->object = object;
 	if (batch->objects[object].kind == OBJECT_JIT)
 		return defer_jit_frame(naming, key, frame);
-	frame->offset = frame_offset(key->word) - (frame_offset(key->word) ? key->is_return : 0);
-	object_cache_name(naming->cache, id, frame_offset(key->word), (int)key->is_return, &naming->scratch);
-	frame->is_named = naming->scratch.is_named;
-	frame->why = naming->scratch.why;
-	return intern_object_name(naming, frame, base_name(batch_string(batch, batch->objects[object].path)));
+	return defer_file_frame(naming, key, frame);
 }
 
 /* It stands for all that are too many. */
@@ -316,8 +370,11 @@ static int name_all(struct naming *naming, const struct batch *batch)
 		}
 	}
 	if (!err)
+		err = name_file_frames(naming);
+	if (!err)
 		err = name_jit_frames(naming);
 	map_release(&seen);
+	vec_release(&naming->file_frames);
 	vec_release(&naming->jit_frames);
 	free(naming->object_index);
 	return err;
@@ -350,6 +407,7 @@ int frame_names_new(const struct batch *batch, struct object_cache *cache, struc
 	if (err)
 		goto fail;
 	*naming = (struct naming){.names = names, .cache = cache, .jit = jit, .kernel = kernel};
+	vec_init(&naming->file_frames, MAX_FRAMES);
 	vec_init(&naming->jit_frames, MAX_FRAMES);
 	err = name_all(naming, batch);
 	if (err)

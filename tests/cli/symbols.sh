@@ -150,6 +150,10 @@ judge inlined_calls_are_among_them grep -qx middle named.out
 mapfile -t words <addresses
 "$HOSTPROF" symbols -a inlined "${words[@]}" >named.out
 judge addresses_may_be_arguments diff -u named.expected named.out
+{ tac addresses; shuf --random-source=inlined.c addresses; } >mixed
+addr2line -fiCa -e inlined <mixed | sed 's/ (discriminator [0-9]*)//' >mixed.expected
+"$HOSTPROF" symbols -a inlined - <mixed >mixed.out
+judge addresses_are_answered_in_the_order_of_the_question diff -u mixed.expected mixed.out
 "$HOSTPROF" symbols --json inlined "$(head -n 1 starts)" >named.json
 judge addresses_have_json jq -e '.path == "inlined" and (.frames | length) >= 1 and
 	(.frames[-1] | .function | IN("outer", "main")) and (.frames[-1].line > 0)' named.json

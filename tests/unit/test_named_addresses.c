@@ -103,6 +103,56 @@ static void an_answer_comes_back_or_is_seen_to_be_cut(void **state)
 	buf_release(&answer);
 }
 
+static void an_answer_is_found_again(void **state)
+{
+	struct named_addresses named;
+	struct named_line line;
+	auto_close int fd = -1;
+	struct buf answer;
+	size_t places[3];
+	uint32_t n;
+
+	(void)state;
+	put_answer(&answer);
+	assert_int_equal(memfd_from_bytes("test", answer.data, answer.len, &fd), 0);
+	assert_int_equal(named_addresses_open(fd, &named), 0);
+	for (size_t i = 0; i < 2; i++) {
+		places[i] = named_addresses_tell(&named);
+		assert_int_equal(named_addresses_skip(&named), 0);
+	}
+	assert_int_equal(named_addresses_tell(&named), answer.len);
+	for (size_t i = 2; i--;) {
+		named_addresses_seek(&named, places[i]);
+		assert_int_equal(named_addresses_next(&named, &n), 0);
+		assert_int_equal(n, i ? 2 : 0);
+	}
+	named_addresses_seek(&named, places[1]);
+	assert_int_equal(named_addresses_next(&named, &n), 0);
+	assert_int_equal(named_addresses_next_line(&named, &line), 0);
+	assert_string_equal(line.name, "inner");
+	named_addresses_release(&named);
+	buf_release(&answer);
+}
+
+static void an_answer_that_is_cut_is_not_passed_over(void **state)
+{
+	struct buf answer;
+
+	(void)state;
+	put_answer(&answer);
+	for (size_t len = sizeof(uint32_t); len < answer.len; len++) {
+		struct named_addresses named;
+		auto_close int fd = -1;
+
+		assert_int_equal(memfd_from_bytes("test", answer.data, len, &fd), 0);
+		assert_int_equal(named_addresses_open(fd, &named), 0);
+		assert_int_equal(named_addresses_skip(&named), 0);
+		assert_int_equal(named_addresses_skip(&named), -EBADMSG);
+		named_addresses_release(&named);
+	}
+	buf_release(&answer);
+}
+
 static void lines_beyond_the_maximum_are_refused(void **state)
 {
 	const uint32_t n = NAMED_ADDRESSES_MAX_LINES + 1;
@@ -142,6 +192,8 @@ int main(void)
 		cmocka_unit_test(too_many_addresses_are_refused),
 		cmocka_unit_test(half_an_address_is_refused),
 		cmocka_unit_test(an_answer_comes_back_or_is_seen_to_be_cut),
+		cmocka_unit_test(an_answer_is_found_again),
+		cmocka_unit_test(an_answer_that_is_cut_is_not_passed_over),
 		cmocka_unit_test(lines_beyond_the_maximum_are_refused),
 		cmocka_unit_test(a_function_without_a_name_is_refused),
 	};
