@@ -49,7 +49,7 @@ struct object_cache {
 	struct object *first_unparsed, *last_unparsed;
 	size_t n_seeking;
 	const struct view *last_view; /* whose address was looked up last; NULL: none, or it is gone */
-	uint32_t looking; /* the object that was told last; 0: none */
+	uint32_t looking;	      /* the object that was told last; 0: none */
 	size_t module_bytes;
 	char *build_id_text; /* 2 * ELF_BUILD_ID_MAX + 1 */
 	enum demangle_mode demangle;
