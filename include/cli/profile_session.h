@@ -46,8 +46,8 @@ struct profile_session {
 	uint32_t looking_at;
 	bool is_looking_at_debug;
 	bool is_opener_lost;
-	int wait_status; /* of the last resolver that broke */
-	uint64_t named, unnamed;
+	int wait_status;		/* of the last resolver that broke */
+	uint64_t named, unnamed, lined; /* as in struct message_symbolized */
 };
 
 /* Starts the opener. Errors of role_link_start(). To be released in any case. */

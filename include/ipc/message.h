@@ -479,7 +479,7 @@ struct message_description {
 
 /* A profile that is to get names:
  *
- *    PROFILE + file ──► resolver ──► PROFILE_FILES     whose code has frames without a name
+ *    PROFILE + file ──► resolver ──► PROFILE_FILES     whose code has frames without a name, or without a line
  *    OBJECT + file …, SYMBOLIZE ──►                    those that could be found, by the numbers of the list
  *                                ──► PROFILE_FILES     what became of them
  *                                ──► SYMBOLIZED + memfd */
@@ -490,11 +490,12 @@ struct message_profile_files {
 	uint32_t pad;
 };
 
-/* With the memfd of the profile (profile.proto, gzip) when err is 0. Locations of it that had no name. */
+/* With the memfd of the profile (profile.proto, gzip) when err is 0. */
 struct message_symbolized {
 	int32_t err;
 	uint32_t pad;
-	uint64_t named, unnamed;
+	uint64_t named, unnamed; /* of the locations that had no name */
+	uint64_t lined;		 /* that had one, and have file or line now */
 };
 
 /* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor

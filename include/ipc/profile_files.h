@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files whose code a profile has frames of without a name, as the resolver tells them, and again what became of
- * them: a sealed memfd. */
+/* The files whose code a profile has frames of without a name, or without file and line, as the resolver tells them,
+ * and again what became of them: a sealed memfd. */
 #pragma once
 
 #include <stdint.h>

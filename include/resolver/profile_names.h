@@ -21,6 +21,7 @@ void profile_names_free(struct profile_names *names);
 
 struct profile_names_result {
 	uint64_t named, unnamed; /* of the locations that had no name */
+	uint64_t lined;		 /* that had one, and have file or line now */
 };
 
 /* By the objects that the cache has, which were parsed. Once. */

@@ -95,10 +95,27 @@ static int answer_debug(struct profile_session *session, const struct message_wa
 	return err;
 }
 
-static void note_parsing(struct profile_session *session, const struct message_parsing *parsing)
+static void note(struct profile_session *session, const struct message *message)
 {
-	session->looking_at = parsing->object;
-	session->is_looking_at_debug = parsing->is_debug;
+	const struct message_parsing *parsing = message->payload;
+
+	if (message->type == MESSAGE_PARSING) {
+		session->looking_at = parsing->object;
+		session->is_looking_at_debug = parsing->is_debug;
+	} else if (message->type == MESSAGE_PARSED) {
+		session->looking_at = 0;
+	}
+}
+
+/* What a resolver that broke had said, and nobody had heard yet. */
+static void hear_out(struct profile_session *session)
+{
+	struct message message;
+
+	while (session->resolver.channel && !role_link_receive(&session->resolver, &message)) {
+		note(session, &message);
+		message_release(&message);
+	}
 }
 
 int profile_session_receive(struct profile_session *session, uint16_t type, uint32_t object, struct message *ret)
@@ -108,10 +125,7 @@ int profile_session_receive(struct profile_session *session, uint16_t type, uint
 
 		if (err)
 			return err;
-		if (ret->type == MESSAGE_PARSING)
-			note_parsing(session, ret->payload);
-		else if (ret->type == MESSAGE_PARSED)
-			session->looking_at = 0;
+		note(session, ret);
 		if (ret->type == type &&
 		    (type != MESSAGE_PARSED || ((const struct message_parsed *)ret->payload)->object == object))
 			return 0;
@@ -185,6 +199,7 @@ static int receive_profile(struct profile_session *session, int *ret_fd)
 	symbolized = message.payload;
 	session->named = symbolized->named;
 	session->unnamed = symbolized->unnamed;
+	session->lined = symbolized->lined;
 	err = symbolized->err;
 	if (!err)
 		*ret_fd = take_fd(&message.fd);
@@ -220,7 +235,7 @@ static bool avoid(struct profile_session *session)
 	if (!file || session->is_opener_lost || file->flags & OBJECT_QUARANTINED)
 		return false;
 	file->flags |= file->flags & flag ? OBJECT_QUARANTINED : flag;
-	if (file->state == SESSION_FILE_UNSOUGHT || file->state == SESSION_FILE_OTHER)
+	if (file->flags & OBJECT_QUARANTINED && file->state == SESSION_FILE_UNSOUGHT)
 		file->state = SESSION_FILE_MISSING;
 	return true;
 }
@@ -231,6 +246,8 @@ int profile_session_symbolize(struct profile_session *session, int profile_fd, b
 
 	for (int tries = 0; tries < MAX_RESOLVERS; tries++) {
 		err = converse(session, profile_fd, &profile_err, ret_fd);
+		if (err == -EPIPE && !session->is_opener_lost)
+			hear_out(session);
 		session->wait_status = role_link_end(&session->resolver, err == -ETIMEDOUT);
 		if ((err != -EPIPE && err != -ETIMEDOUT) || !avoid(session))
 			break;

@@ -107,6 +107,8 @@ static int find_file(struct profile_session *session, struct session_file *file)
 		err = seek(session, file, DEBUG_BUILD_ID);
 	if (!err && file->state != SESSION_FILE_FOUND)
 		err = send_object(session, file, -1, file->state == SESSION_FILE_OTHER ? -ESTALE : -ENOENT);
+	if (err)
+		file->state = SESSION_FILE_UNSOUGHT;
 	return err;
 }
 

@@ -127,6 +127,8 @@ void symbolize_report_print(FILE *to, const struct symbolize_report *report)
 	else
 		fprintf(to, "hostprof: %" PRIu64 " of %" PRIu64 " frames that had no name have one now\n",
 			session->named, all);
+	if (session->lined)
+		fprintf(to, "hostprof: %" PRIu64 " frames that had a name have a file or line now\n", session->lined);
 	print_files(to, session);
 	fprintf(to, "Written:\n%10s  %s\n", spell_bytes(report->output_bytes, bytes), output ? output : "");
 	fflush(to);
@@ -156,10 +158,10 @@ int symbolize_report_json(FILE *to, const struct symbolize_report *report)
 
 	for (size_t i = 0; i < session->files.len && !err; i++)
 		err = json_array_append_new(files, file_to_json(&session->files.items[i])) ? -ENOMEM : 0;
-	root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "input", spell_json_text(report->input), "output",
+	root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "input", spell_json_text(report->input), "output",
 			 spell_json_text(report->output), "bytes", spell_json_count(report->output_bytes), "named",
-			 spell_json_count(session->named), "unnamed", spell_json_count(session->unnamed), "files",
-			 files);
+			 spell_json_count(session->named), "unnamed", spell_json_count(session->unnamed), "lined",
+			 spell_json_count(session->lined), "files", files);
 	if (!err)
 		err = root ? spell_json_line(to, root) : -ENOMEM;
 	json_decref(root);

@@ -110,7 +110,7 @@ static int find_files(struct profile_names *names)
 		err = -ENOMEM;
 	for (size_t i = 0; i < n && !err; i++) {
 		pprof_edit_mapping(names->edit, i, &mapping);
-		if (!mapping.unnamed)
+		if (!mapping.unnamed && !mapping.lineless)
 			continue;
 		err = file_of(names, &known, &mapping, &names->file_of_mapping[i]);
 		if (!err)
@@ -215,11 +215,11 @@ static size_t keep_lines(const struct object_name *name, struct pprof_edit_line 
 	return n;
 }
 
-static int find_name(void *ctx, size_t index, uint64_t address, struct pprof_edit_line *lines, size_t max,
+static int find_name(void *ctx, const struct pprof_edit_place *place, struct pprof_edit_line *lines, size_t max,
 		     size_t *ret_n)
 {
 	struct profile_names *names = ctx;
-	uint32_t object = names->file_of_mapping[index];
+	uint32_t object = names->file_of_mapping[place->mapping];
 	struct pprof_edit_mapping mapping;
 	struct file *file;
 	uint64_t va = 0;
@@ -228,19 +228,19 @@ static int find_name(void *ctx, size_t index, uint64_t address, struct pprof_edi
 	if (object == NO_FILE)
 		return 0;
 	file = &names->files.items[object - 1];
-	pprof_edit_mapping(names->edit, index, &mapping);
-	if (!file->view || address_to_va(file, &mapping, address, &va)) {
-		file->reasons[file->view ? UNNAMED_NO_SYMBOL : UNNAMED_UNKNOWN]++;
+	pprof_edit_mapping(names->edit, place->mapping, &mapping);
+	if (!file->view || address_to_va(file, &mapping, place->address, &va)) {
+		file->reasons[file->view ? UNNAMED_NO_SYMBOL : UNNAMED_UNKNOWN] += !place->is_named;
 		return 0;
 	}
 	object_cache_name_va(names->cache, object, va, &names->name);
-	if (names->name.is_named) {
-		*ret_n = keep_lines(&names->name, lines, max);
-		file->told.named++;
-		file->told.unnamed--;
-	} else {
-		file->reasons[names->name.why]++;
+	if (!names->name.is_named) {
+		file->reasons[names->name.why] += !place->is_named;
+		return 0;
 	}
+	*ret_n = keep_lines(&names->name, lines, max);
+	file->told.named += !place->is_named;
+	file->told.unnamed -= !place->is_named;
 	return 0;
 }
 
@@ -260,12 +260,13 @@ int profile_names_find(struct profile_names *names, struct object_cache *cache, 
 	names->cache = cache;
 	look_at_files(names);
 	err = pprof_edit_name(names->edit, find_name, names, &result);
+	object_cache_rest(cache);
 	names->cache = NULL;
 	if (err)
 		return err;
 	vec_for_each (&names->files, file)
 		settle_reason(file);
-	*ret = (struct profile_names_result){result.named, result.unnamed};
+	*ret = (struct profile_names_result){result.named, result.unnamed, result.lined};
 	return 0;
 }
 

@@ -112,5 +112,6 @@ int resolver_on_symbolize(struct resolver *resolver)
 		reply.err = profile_names_write(resolver->profile, &fd);
 	reply.named = result.named;
 	reply.unnamed = result.unnamed;
+	reply.lined = result.lined;
 	return err ? err : channel_send(resolver->channel, MESSAGE_SYMBOLIZED, 0, &reply, sizeof(reply), fd);
 }

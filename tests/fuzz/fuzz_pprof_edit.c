@@ -21,15 +21,18 @@ static int write_to_buf(void *ctx, const void *bytes, size_t n)
 }
 
 /* Some bytes have no name, some one line, some two. */
-static int name(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max, size_t *ret_n)
+static int name(void *ctx, const struct pprof_edit_place *place, struct pprof_edit_line *lines, size_t max,
+		size_t *ret_n)
 {
 	(void)ctx;
 	if (max < 2)
 		abort();
-	lines[0] = (struct pprof_edit_line){
-		.name = mapping & 1 ? "a" : "b", .system_name = "c", .file = "", .line = (int64_t)address};
+	lines[0] = (struct pprof_edit_line){.name = place->mapping & 1 ? "a" : "b",
+					    .system_name = "c",
+					    .file = "",
+					    .line = (int64_t)place->address};
 	lines[1] = (struct pprof_edit_line){.name = "d", .system_name = "e", .file = "f", .start_line = 1};
-	*ret_n = address % 3;
+	*ret_n = place->address % 3;
 	return 0;
 }
 

@@ -93,13 +93,14 @@ struct asked {
 };
 
 /* Two lines: inlined() in holder(). */
-static int name_with_inlined(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max,
+static int name_with_inlined(void *ctx, const struct pprof_edit_place *place, struct pprof_edit_line *lines, size_t max,
 			     size_t *ret_n)
 {
 	struct asked *asked = ctx;
 
 	assert_true(max >= 2);
-	*asked = (struct asked){.n = asked->n + 1, .mapping = mapping, .address = address};
+	if (!place->is_named)
+		*asked = (struct asked){.n = asked->n + 1, .mapping = place->mapping, .address = place->address};
 	lines[0] = (struct pprof_edit_line){
 		.name = "inlined()", .system_name = "_Z7inlinedv", .file = "/a.h", .line = 7, .start_line = 6};
 	lines[1] =
@@ -108,22 +109,21 @@ static int name_with_inlined(void *ctx, size_t mapping, uint64_t address, struct
 	return 0;
 }
 
-static int name_nothing(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max,
+static int name_nothing(void *ctx, const struct pprof_edit_place *place, struct pprof_edit_line *lines, size_t max,
 			size_t *ret_n)
 {
 	(void)ctx;
-	(void)mapping;
-	(void)address;
+	(void)place;
 	(void)lines;
 	(void)max;
 	*ret_n = 0;
 	return 0;
 }
 
-static int fail_to_name(void *ctx, size_t mapping, uint64_t address, struct pprof_edit_line *lines, size_t max,
+static int fail_to_name(void *ctx, const struct pprof_edit_place *place, struct pprof_edit_line *lines, size_t max,
 			size_t *ret_n)
 {
-	name_nothing(ctx, mapping, address, lines, max, ret_n);
+	name_nothing(ctx, place, lines, max, ret_n);
 	return -ETIMEDOUT;
 }
 
@@ -268,7 +268,7 @@ struct small {
 	Perftools__Profiles__Location location, *locations[1];
 	Perftools__Profiles__Function function, *functions[1];
 	Perftools__Profiles__Line line, *lines[1];
-	char *strings[3];
+	char *strings[4];
 	uint64_t ids[1];
 };
 
@@ -336,6 +336,112 @@ static void addresses_may_be_those_of_the_file(void **state)
 	pprof_edit_free(edit);
 }
 
+/* Other tools fill the name alone. */
+static void a_name_without_a_system_name_may_be_one(void **state)
+{
+	static const struct {
+		const char *name;
+		bool is_name;
+	} cases[] = {
+		{"main", true},
+		{"0x12 bytes", true},
+		{"[", true},
+		{"operator[]", true},
+		{"[stripped a+0x1]", false},
+		{"[unknown]", false},
+		{"0x401234", false},
+		{"??", false},
+		{"", false},
+	};
+	struct pprof_edit_mapping mapping;
+	struct pprof_edit *edit;
+	struct small small;
+	char name[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		small_init(&small);
+		snprintf(name, sizeof(name), "%s", cases[i].name);
+		small.strings[2] = name;
+		assert_int_equal(read_message(&small.profile, &edit), 0);
+		pprof_edit_mapping(edit, 0, &mapping);
+		if (mapping.unnamed == cases[i].is_name)
+			fail_msg("'%s': %zu without a name", cases[i].name, mapping.unnamed);
+		pprof_edit_free(edit);
+	}
+}
+
+/* The namer says: inlined() in holder(). */
+static void a_name_without_a_line_gets_one_when_it_is_the_same(void **state)
+{
+	static const struct {
+		const char *name, *system_name;
+		bool is_same;
+	} cases[] = {
+		{"my holder", "_Z6holderv", true}, {"holder()", "", true},
+		{"_Z6holderv", "", true},	   {"inlined()", "", false},
+		{"holder()", "_Z6holderi", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char name[32], system_name[32];
+		struct pprof_edit_result result;
+		struct pprof_edit_mapping mapping;
+		struct asked asked = {0};
+		struct pprof_edit *edit;
+		struct small small;
+		message *decoded;
+
+		small_init(&small);
+		snprintf(name, sizeof(name), "%s", cases[i].name);
+		snprintf(system_name, sizeof(system_name), "%s", cases[i].system_name);
+		small.strings[2] = name;
+		small.strings[3] = system_name;
+		small.profile.n_string_table = 4;
+		small.function.system_name = 3;
+		assert_int_equal(read_message(&small.profile, &edit), 0);
+		pprof_edit_mapping(edit, 0, &mapping);
+		assert_int_equal(mapping.lineless, 1);
+		assert_int_equal(mapping.unnamed, 0);
+		assert_int_equal(pprof_edit_name(edit, name_with_inlined, &asked, &result), 0);
+		assert_int_equal(result.named, 0);
+		assert_int_equal(result.unnamed, 0);
+		if (result.lined != cases[i].is_same)
+			fail_msg("%s, %s: %zu got lines", cases[i].name, cases[i].system_name, result.lined);
+		decoded = written(edit);
+		assert_int_equal(decoded->location[0]->n_line, cases[i].is_same ? 2 : 1);
+		assert_int_equal(decoded->mapping[0]->has_functions, cases[i].is_same);
+		assert_int_equal(decoded->mapping[0]->has_inline_frames, cases[i].is_same);
+		/* It keeps its name, whatever it would be called now. */
+		assert_string_equal(name_of(decoded, decoded->location[0]->line[cases[i].is_same]->function_id), name);
+		perftools__profiles__profile__free_unpacked(decoded, NULL);
+		pprof_edit_free(edit);
+	}
+}
+
+/* With a file, a line, or more functions it is whole. */
+static void what_has_a_line_is_not_asked_for(void **state)
+{
+	struct pprof_edit_mapping mapping;
+	struct pprof_edit *edit;
+	struct small small;
+
+	(void)state;
+	small_init(&small);
+	small.line.line = 7;
+	assert_int_equal(read_message(&small.profile, &edit), 0);
+	pprof_edit_mapping(edit, 0, &mapping);
+	assert_int_equal(mapping.lineless, 0);
+	pprof_edit_free(edit);
+	small_init(&small);
+	small.function.filename = 1;
+	assert_int_equal(read_message(&small.profile, &edit), 0);
+	pprof_edit_mapping(edit, 0, &mapping);
+	assert_int_equal(mapping.lineless, 0);
+	pprof_edit_free(edit);
+}
+
 static void a_location_without_lines_has_no_name(void **state)
 {
 	struct pprof_edit_mapping mapping;
@@ -367,6 +473,7 @@ static void the_rest_of_a_foreign_profile_stays(void **state)
 	small.profile.drop_frames = 2;
 	small.profile.doc_url = 1;
 	small.location.is_folded = true;
+	small.location.n_line = 0;
 	small.function.id = small.line.function_id = UINT64_MAX;
 	assert_int_equal(read_message(&small.profile, &edit), 0);
 	assert_int_equal(pprof_edit_name(edit, name_with_inlined, &asked, &result), 0);
@@ -513,6 +620,9 @@ int main(void)
 		cmocka_unit_test(without_names_nothing_changes),
 		cmocka_unit_test(a_failure_to_name_is_told),
 		cmocka_unit_test(a_location_without_lines_has_no_name),
+		cmocka_unit_test(a_name_without_a_system_name_may_be_one),
+		cmocka_unit_test(a_name_without_a_line_gets_one_when_it_is_the_same),
+		cmocka_unit_test(what_has_a_line_is_not_asked_for),
 		cmocka_unit_test(addresses_may_be_those_of_the_file),
 		cmocka_unit_test(the_rest_of_a_foreign_profile_stays),
 		cmocka_unit_test(ids_and_indexes_must_fit_together),

@@ -29,6 +29,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	names = NULL;
+	cache = NULL;
 	image_init(&image);
 	image_build_id(&image, ID, strlen(ID));
 	image_add_symbol(&image, &(struct image_symbol){"_ZN3foo3barEi", IMAGE_TEXT, 0x100, STT_FUNC, STB_GLOBAL,
@@ -41,6 +42,8 @@ static int tear_down(void **state)
 	(void)state;
 	profile_names_free(names);
 	object_cache_free(cache);
+	names = NULL;
+	cache = NULL;
 	return 0;
 }
 

@@ -92,6 +92,13 @@ static void what_has_no_name_still_says_why(void **state)
 		"    1.2 kB  a.named.pb.gz\n");
 }
 
+static void lines_that_came_are_told(void **state)
+{
+	(void)state;
+	session.lined = 7;
+	assert_non_null(strstr(printed(), "hostprof: 7 frames that had a name have a file or line now\n"));
+}
+
 static void a_file_that_broke_the_resolver_is_told(void **state)
 {
 	(void)state;
@@ -160,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_has_no_name_still_says_why, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lines_that_came_are_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_that_broke_the_resolver_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_files_are_cut_short_and_none_is_one_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(json_has_each_file_and_readme_explains_its_keys, set_up, tear_down),
