@@ -18,9 +18,10 @@ declare -A allowed=(
 	[table]='base wire'
 	[unwind]='base elf table wire'
 	[symbol]='base dwarf elf wire'
+	[label]='base'
 	[profile]='base'
 	[encode]='base profile'
-	[resolver]='base ipc dwarf elf table unwind symbol profile encode wire'
+	[resolver]='base ipc dwarf elf table unwind symbol label profile encode wire'
 	[cli]='base ipc collector table wire opener/debug_file.h opener/opener.h resolver/resolver.h'
 	[wire]=''
 )
@@ -42,7 +43,7 @@ system_rules=(
 )
 
 # These take bytes, descriptors or readers, never a path: "openat(" and its kin are no calls of theirs.
-pathless='resolver dwarf elf table unwind symbol profile encode'
+pathless='resolver dwarf elf table unwind symbol label profile encode'
 path_calls='open|open64|openat|openat2|creat|fopen|freopen|opendir|scandir|nftw|stat|lstat|statx|access|readlink'
 path_calls+='|readlinkat|realpath|unlink|unlinkat|rename|renameat|mkdir|mkdirat|mkstemp|popen|system|execve|execvp'
 path_calls+='|socket|connect|bind|dlopen|syscall'

@@ -41,8 +41,9 @@ check-source: ## check-layers, check-headers, check-format and lint as tests
 	$(Q)$(RUN) --timeout 900 tests/source_checks.sh
 
 # One after the other: they watch the machine.
-LIVE := $(patsubst %,tests/integration/%.sh,ground_truth accounting command files bad_input pprof_tools flamegraph_browser short_lived jit \
-	versus_perf faults debug_files symbolize memory unwind unwind_programs versus_perf_dwarf)
+LIVE := $(patsubst %,tests/integration/%.sh,ground_truth accounting command files bad_input pprof_tools flamegraph_browser \
+	short_lived containers jit kernel_names versus_perf faults debug_files symbolize memory unwind unwind_programs \
+	versus_perf_dwarf)
 LIVE := $(filter $(LIVE),$(wildcard tests/integration/*.sh))
 check-root: export WORKLOADS = $(abspath $(WL))
 check-root: $(B)/hostprof workloads ## live tests on this machine (root)

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/map.h"
+#include "label/cgroup_path.h"
 #include "profile/profile.h"
 #include "resolver/object_cache.h"
 #include "resolver/kernel_names.h"
@@ -47,6 +48,9 @@ struct build {
 	uint32_t end_location[UNWIND_END_COUNT];
 	uint32_t unknown_location;
 	bool is_full;
+	/* Of the process looked at last, for samples of one follow each other. */
+	uint32_t owner_of; /* index, or BATCH_NONE */
+	struct cgroup_owner owner;
 };
 
 static const char *string_of(const struct build *build, uint32_t id)
@@ -223,7 +227,26 @@ static int add_stack(struct build *build, uint32_t process, const struct batch_s
 	return 0;
 }
 
-static size_t sample_labels(const struct build *build, const struct batch_sample *sample, struct profile_label *labels,
+/* Where the process runs, as far as its control group tells. */
+static size_t owner_labels(struct build *build, uint32_t process, struct profile_label *labels)
+{
+	const char *cgroup = batch_string(build->source->batch, build->source->batch->processes[process].cgroup);
+	const struct profile_label all[] = {{.key = "cgroup", .str = strcmp(cgroup, "/") ? cgroup : ""},
+					    {.key = "container_id", .str = build->owner.container_id},
+					    {.key = "pod_uid", .str = build->owner.pod_uid},
+					    {.key = "unit", .str = build->owner.unit}};
+	size_t n = 0;
+
+	if (build->owner_of != process)
+		cgroup_path_parse(cgroup, &build->owner);
+	build->owner_of = process;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].str[0])
+			labels[n++] = all[i];
+	return n;
+}
+
+static size_t sample_labels(struct build *build, const struct batch_sample *sample, struct profile_label *labels,
 			    char *pid, char *tid, size_t size)
 {
 	const struct batch *batch = build->source->batch;
@@ -238,6 +261,7 @@ static size_t sample_labels(const struct build *build, const struct batch_sample
 		labels[n++] = (struct profile_label){.key = "tid", .str = tid};
 		labels[n++] = (struct profile_label){.key = "thread", .str = batch_string(batch, sample->thread_name)};
 	}
+	n += owner_labels(build, sample->process, labels + n);
 	for (uint32_t i = 0; i < batch->n_pairs && n < PROFILE_MAX_LABELS; i++)
 		if (!batch->pairs[i].is_comment)
 			labels[n++] = (struct profile_label){.key = batch_string(batch, batch->pairs[i].key),
@@ -351,7 +375,7 @@ int profile_build(const struct profile_source *source, const uint32_t *samples, 
 		  const struct profile_comment *comments, size_t n_comments, struct profile **ret)
 {
 	const struct profile_limits limits = {.max_bytes = source->max_bytes ? source->max_bytes : PROFILE_MAX_BYTES};
-	struct build build = {.source = source};
+	struct build build = {.source = source, .owner_of = BATCH_NONE};
 	int err = profile_new(&limits, &build.profile);
 
 	if (err)
