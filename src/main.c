@@ -15,6 +15,7 @@
 #include "ipc/child.h"
 #include "opener/opener.h"
 #include "resolver/resolver.h"
+#include "sender/sender.h"
 
 #define EXIT_USAGE 2
 
@@ -45,6 +46,8 @@ int main(int argc, char **argv)
 		return opener_main(CHILD_CHANNEL_FD);
 	case ROLE_RESOLVER:
 		return resolver_main(CHILD_CHANNEL_FD);
+	case ROLE_SENDER:
+		return sender_main(CHILD_CHANNEL_FD);
 	case ROLE_COLLECTOR:
 	case ROLE_COUNT:
 		break;

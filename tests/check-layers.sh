@@ -22,7 +22,9 @@ declare -A allowed=(
 	[profile]='base'
 	[encode]='base profile'
 	[resolver]='base ipc dwarf elf table unwind symbol label profile encode wire'
-	[cli]='base ipc collector table wire opener/debug_file.h opener/opener.h resolver/resolver.h'
+	[net]='base ipc'
+	[sender]='base ipc net'
+	[cli]='base ipc collector table wire opener/debug_file.h opener/opener.h opener/debug_cache.h resolver/resolver.h sender/sender.h'
 	[wire]=''
 )
 # src/main.c starts the roles and the commands.
@@ -36,7 +38,8 @@ system_rules=(
 	'^(lzma|zstd|zstd_errors)\.h$ elf'
 	'^(protobuf-c/|.*\.pb-c\.h$) encode'
 	'^(sys/capability|seccomp|linux/seccomp|linux/capability)\.h$ ipc'
-	'^(sys/socket|sys/un|netinet/.*|arpa/inet|netdb|linux/netlink)\.h$ ipc'
+	'^(sys/socket|sys/un|netinet/.*|arpa/inet|netdb|linux/netlink)\.h$ ipc net'
+	'^(curl/.*|dlfcn\.h$) net'
 	'^(libiberty/.*|demangle)\.h$ symbol'
 	'^(sha2|sha256|md5)\.h$ elf'
 	'^(cmocka|vmlinux)\.h$ -'

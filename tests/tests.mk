@@ -42,7 +42,7 @@ check-source: ## check-layers, check-headers, check-format and lint as tests
 
 # One after the other: they watch the machine.
 LIVE := $(patsubst %,tests/integration/%.sh,ground_truth accounting command files bad_input pprof_tools flamegraph_browser \
-	short_lived containers jit kernel_names versus_perf faults debug_files symbolize memory unwind unwind_programs \
+	short_lived containers jit kernel_names versus_perf faults debug_files debuginfod symbolize memory unwind unwind_programs \
 	versus_perf_dwarf)
 LIVE := $(filter $(LIVE),$(wildcard tests/integration/*.sh))
 check-root: export WORKLOADS = $(abspath $(WL))
@@ -54,7 +54,7 @@ KERNEL_IMAGES := $(abspath $(O))/kernels
 # A sysroot of Debian's packages of this machine's own suite, for the cross compiler, and what the guest is made of.
 ARM64_ROOT := $(KERNEL_IMAGES)/root-arm64
 ARM64_PACKAGES := libc6-dev libbpf-dev libelf-dev zlib1g-dev liblzma-dev libzstd-dev libprotobuf-c-dev libcap-dev libseccomp-dev \
-	libiberty-dev libmd-dev libjansson-dev busybox-static util-linux
+	libiberty-dev libmd-dev libjansson-dev libcurl4-openssl-dev busybox-static util-linux
 arm64: ## cross build for arm64 under $(O)/arm64, on a Debian machine
 	$(Q)tests/kernels/debian.sh root "$$(. /etc/os-release && echo $$VERSION_CODENAME)" arm64 $(ARM64_ROOT) $(ARM64_PACKAGES)
 	+$(Q)$(SUBMAKE) O=$(O)/arm64 ARCH=arm64 CC=aarch64-linux-gnu-gcc CROSS_COMPILE=aarch64-linux-gnu- SYSROOT=$(ARM64_ROOT) \

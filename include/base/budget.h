@@ -11,6 +11,8 @@
 #define BUDGET_DEFAULT_BYTES (96ULL << 20)
 #define BUDGET_MAX_BYTES (2ULL << 30)
 #define BUDGET_PARTS 64
+/* Of a sender, where there is one: libcurl, TLS, and a few downloads, which go to files. */
+#define BUDGET_SENDER_BYTES (12ULL << 20)
 
 struct memory_budget {
 	uint64_t total;

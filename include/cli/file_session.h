@@ -15,6 +15,9 @@
 /* The only object of a session. */
 #define THE_OBJECT 1
 
+struct downloads_settings;
+struct session_downloads;
+
 struct file_session {
 	struct role_link resolver;
 	const char *path;
@@ -22,9 +25,12 @@ struct file_session {
 	/* Where debug files are looked for besides. */
 	const char *const *debug_directories;
 	size_t n_debug_directories;
+	const struct downloads_settings *downloads; /* of debug files; NULL: none */
 	/* Opened by file_session_start(). */
 	int root_fd, directory_fds[DEBUG_MAX_DIRECTORIES];
 	char *real_path;
+	struct session_downloads *session_downloads; /* NULL: none */
+	int answer_err;				     /* of an answer that could not be sent */
 	/* The last file found of each kind. */
 	char found[DEBUG_KINDS][MESSAGE_MAX_PATH + 1];
 	/* The debug file that serves, and what dwz shares: known when the sources are. "": none, or not yet. */
@@ -36,8 +42,8 @@ struct file_session {
 /* Not a device or a pipe: it would wait, or do things. -EISDIR, -EINVAL: no regular file; or of open(). */
 int file_session_open_regular(const char *path, int *ret_fd);
 
-/* Opens the directories and starts the resolver. To be ended in any case. *ret_bad_directory (NULL else) is one that
- * could not be opened. */
+/* Opens the directories and starts the resolver; what downloads is started when something is wanted. To be ended in any
+ * case. *ret_bad_directory (NULL else) is one that could not be opened. */
 int file_session_start(struct file_session *session, const char **ret_bad_directory);
 /* It leaves when its channel closes, or is killed. Returns how, as waitpid() tells. */
 int file_session_end(struct file_session *session, bool is_hung);

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cli/debuginfod.h"
+
 #define RECORD_MAX_OUTPUTS 16
 #define RECORD_MAX_PIDS 1024
 #define RECORD_MAX_COMMS 8
@@ -53,6 +55,7 @@ struct record_options {
 	bool force;
 	bool trusts_kernel;
 	struct debug_directories debug_directories;
+	struct debuginfod_choice debuginfod;
 	bool json, quiet;
 	int verbose;
 	char *const *command; /* argv of the command, NULL-terminated; NULL: none */
@@ -64,6 +67,7 @@ struct symbols_options {
 	uint32_t demangle; /* enum demangle_mode */
 	bool json;
 	struct debug_directories debug_directories;
+	struct debuginfod_choice debuginfod;
 	char *const *files; /* at least one; exactly one without `unwind` */
 	size_t n_files;
 	char *const *texts; /* addresses to name, or "-": they are on stdin */

@@ -10,9 +10,13 @@
 #include "ipc/child.h"
 #include "ipc/message.h"
 
+/* Between two messages: far longer than any file takes. */
+#define ROLE_LINK_PATIENCE_MS 60000
+
 struct role_link {
 	pid_t pid; /* -1: not started */
 	struct channel *channel;
+	bool has_servers; /* a resolver may ask for debug files of debuginfod servers */
 };
 
 #define ROLE_LINK_NONE                                                                                                 \

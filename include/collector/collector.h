@@ -16,6 +16,8 @@
 
 #define COLLECTOR_MAX_FORMATS 3
 
+struct downloads_settings;
+
 /* One destination and what goes there. */
 struct collector_output {
 	const char *path; /* NULL: to `deliver`, not to a file */
@@ -34,11 +36,12 @@ struct collector_options {
 	char *const *command;	 /* NULL: none */
 	bool follows_command;	 /* only the command and what it forks */
 	bool with_error_frames;
-	uint32_t demangle;		      /* enum demangle_mode */
-	bool trusts_kernel;		      /* goes on where kernel_guard_check() refuses */
-	uint64_t memory_bytes;		      /* of all processes, see base/budget.h; 0: BUDGET_DEFAULT_BYTES */
-	const char *const *debug_directories; /* where debug files are looked for besides */
-	uint32_t n_debug_directories;	      /* DEBUG_MAX_DIRECTORIES at most */
+	uint32_t demangle;			    /* enum demangle_mode */
+	bool trusts_kernel;			    /* goes on where kernel_guard_check() refuses */
+	uint64_t memory_bytes;			    /* of all processes, see base/budget.h; 0: BUDGET_DEFAULT_BYTES */
+	const char *const *debug_directories;	    /* where debug files are looked for besides */
+	uint32_t n_debug_directories;		    /* DEBUG_MAX_DIRECTORIES at most */
+	const struct downloads_settings *downloads; /* of debug files; NULL: none */
 	const struct collector_output *outputs;
 	size_t n_outputs;
 	uint64_t program_start_ns; /* CLOCK_MONOTONIC, at the start of main() */

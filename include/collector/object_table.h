@@ -24,6 +24,7 @@ struct object {
 	const char *path; /* as the process sees it, " (deleted)" cut; lives as long as the table */
 	/* What became of it; the collector's loop keeps these. */
 	enum object_state state;
+	bool is_sampled; /* a frame is in it */
 	int err;
 	int fd;		     /* ours, or -1 */
 	uint32_t found_tgid; /* through whom it was looked for first; 0: nobody yet */

@@ -25,6 +25,8 @@ struct opener_events {
 	void (*debug_directory)(void *ctx, uint32_t index, int err, const char *path);
 	/* fd: the receiver's, or -1. */
 	void (*debug_opened)(void *ctx, const struct message_debug_opened *opened, const char *path, int fd);
+	/* What came of opener_link_keep_debug(). */
+	void (*debug_kept)(void *ctx, int err);
 	void (*kernel_symbols)(void *ctx, const struct message_kernel_symbols *symbols, int fd);
 	void (*output_prepared)(void *ctx, uint32_t output, int err, const char *path);
 	void (*output_written)(void *ctx, uint32_t output, int err, const char *path, uint64_t bytes);
@@ -40,10 +42,12 @@ int opener_link_hold_root(struct opener_link *link, uint32_t tgid, uint32_t mnt_
 int opener_link_open(struct opener_link *link, const struct message_open_object *request, const char *path);
 /* Answered as opener_link_open(). */
 int opener_link_perf_map(struct opener_link *link, const struct message_open_perf_map *request);
-/* Debug files are looked for there too. In the order of their numbers. */
+/* Debug files are looked for there too. In the order of their numbers; or the cache (DEBUG_CACHE_DIRECTORY). */
 int opener_link_debug_directory(struct opener_link *link, uint32_t index, const char *path);
 /* `path` as in struct message_open_debug. */
 int opener_link_open_debug(struct opener_link *link, const struct message_open_debug *request, const char *path);
+/* A file that was downloaded goes into the cache; the descriptor stays the caller's. */
+int opener_link_keep_debug(struct opener_link *link, const struct message_keep_debug *keep, int fd);
 int opener_link_kernel_symbols(struct opener_link *link);
 int opener_link_prepare(struct opener_link *link, uint32_t output, enum output_place place, uint32_t flags,
 			const char *path);

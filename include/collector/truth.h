@@ -20,16 +20,17 @@ struct truth_unwind {
 
 /* What all processes took together at the moment when that was most; each page once. */
 struct truth_memory {
-	uint64_t collector_bytes, opener_bytes, resolver_bytes; /* proportional share, but for what the others are */
-	uint64_t bpf_bytes;					/* maps, whether mapped or not */
-	uint64_t ring_bytes;					/* of process events */
-	uint64_t memfd_bytes;					/* files in memory that travel between processes */
+	/* Proportional share, but for what the others are. */
+	uint64_t collector_bytes, opener_bytes, resolver_bytes, sender_bytes;
+	uint64_t bpf_bytes;   /* maps, whether mapped or not */
+	uint64_t ring_bytes;  /* of process events */
+	uint64_t memfd_bytes; /* files in memory that travel between processes */
 };
 
 static inline uint64_t truth_memory_sum(const struct truth_memory *memory)
 {
-	return memory->collector_bytes + memory->opener_bytes + memory->resolver_bytes + memory->bpf_bytes +
-	       memory->ring_bytes + memory->memfd_bytes;
+	return memory->collector_bytes + memory->opener_bytes + memory->resolver_bytes + memory->sender_bytes +
+	       memory->bpf_bytes + memory->ring_bytes + memory->memfd_bytes;
 }
 
 struct truth {

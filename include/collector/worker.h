@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A child process that serves the collector: the opener or the resolver. Started anew when it dies or when it does not
+/* A child process that serves the collector: opener, resolver or sender. Started anew when it dies or when it does not
  * answer in time; what it had been asked is its link's to ask again. */
 #pragma once
 
@@ -20,6 +20,7 @@ struct worker_options {
 	uint64_t memory_bytes;		    /* address space limit; 0: none */
 	uint64_t share_bytes, naming_bytes; /* as in struct message_start */
 	uint32_t demangle;		    /* enum demangle_mode, of a resolver */
+	bool has_servers;		    /* a resolver may ask for debug files of debuginfod servers */
 	int epoll_fd;			    /* where its channel is watched, with `epoll_tag` as data.u32 */
 	uint32_t epoll_tag;
 };
@@ -48,6 +49,8 @@ int worker_start(struct worker *worker, uint64_t now_ns);
 /* Ends it for good: closes the channel (at which it leaves), waits up to wait_ms, then kills. */
 void worker_stop(struct worker *worker, unsigned wait_ms);
 
+/* Kills and reaps; nothing runs then. *ret_text says how it ended. */
+enum worker_end worker_end(struct worker *worker, bool is_hung, const char **ret_text);
 /* Kills, reaps and starts anew; counts and logs it. `is_hung`: past a deadline, so the kill is ours. Returns how the
  * old process ended. If the new one cannot be started, the next send or serve says -EPIPE. */
 enum worker_end worker_restart(struct worker *worker, bool is_hung, uint64_t now_ns);

@@ -9,7 +9,7 @@
 
 #define CHILD_CHANNEL_FD 3
 
-enum role { ROLE_COLLECTOR, ROLE_OPENER, ROLE_RESOLVER, ROLE_COUNT };
+enum role { ROLE_COLLECTOR, ROLE_OPENER, ROLE_RESOLVER, ROLE_SENDER, ROLE_COUNT };
 
 /* "opener" */
 const char *role_name(enum role role);
@@ -22,12 +22,13 @@ void child_remember_program(void);
 
 /* Starts this program anew in the role. *ret_fd is our end of its channel. Returns once the child has executed; a
  * failure of any step before is the result. What the child gets:
- *   - argv "hostprof --role=NAME", and an environment of the log level and the sanitizers' options alone
+ *   - argv "hostprof --role=NAME", and an environment of the log level and the sanitizers' options alone; a sender has
+ *     also what says through which proxy the network is reached, and where the trusted certificates are
  *   - /dev/null as stdin and stdout, our stderr, its channel; nothing else is open
  *   - a process group of its own, so that a terminal's Ctrl-C is ours alone
  *   - no blocked signals, default dispositions; SIGPIPE and SIGTTOU ignored (a log line must not end or stop it)
  *   - SIGKILL when we die. The kernel forgets this when the child changes its user or capabilities: confine_opener()
- * and confine_resolver() ask for it again. The caller waits for the pid and closes the descriptor. */
+ * and the others of ipc/confine.h ask for it again. The caller waits for the pid and closes the descriptor. */
 int child_spawn(enum role role, pid_t *ret_pid, int *ret_fd);
 
 /* First of all in main(): names the role in the log and, for a child, the process after it; a child takes over the log

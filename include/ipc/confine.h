@@ -7,7 +7,7 @@
  *              and SYS_ADMIN beside them where kernel.perf_event_paranoid is above 2, a level of Debian's kernels at
  * which perf_event_open asks for it: a CPU that comes online later needs events opener     SYS_PTRACE DAC_READ_SEARCH
  * CHECKPOINT_RESTORE SYSLOG, as the invoking user resolver   nothing: nobody's uid, empty sets, no_new_privs, seccomp
- * allow-list, memory limit
+ * allow-list, memory limit sender     the same, with a list that has internet sockets and no way to open a file
  *
  * Capabilities that the process does not have to begin with are not missed here; who needs one finds out and says so.
  *
@@ -40,6 +40,14 @@ int confine_opener(struct invoker invoker);
  * nor the seccomp filter). SIGKILL at the parent's death. After this no file can be opened: what is not on the list
  * kills the process with SIGSYS. */
 int confine_resolver(size_t memory_bytes);
+/* A sender gives up its rights in two steps, since its libraries open files until they are set up: nobody with nothing,
+ * within limits; then the filter. After that no file can be opened (-EACCES: libraries look for this and that), no
+ * program be executed, no process be started, and no socket be made but of the internet. */
+int confine_sender(size_t memory_bytes);
+int confine_sender_calls(void);
+/* In a process that the sender forked between the two, for name resolution: it reads files (resolv.conf, hosts, nss)
+ * and has sockets, but writes to nothing that it opens, executes nothing, and dies with the sender. */
+int confine_name_service(void);
 /* Text of the effective capabilities of this process for -v: "bpf,perfmon" (libcap's spelling), "none" or "all". */
 void confine_describe(char *to, size_t size);
 
@@ -63,3 +71,6 @@ int confine_command(struct invoker invoker);
 #define RESOLVER_SPACE_BYTES (128ULL << 20)
 #define RESOLVER_SPACE_TIMES 3
 #define RESOLVER_MEMORY_BYTES (4ULL << 30)
+/* Of a file that is downloaded, and the sender's address space: libcurl and its libraries take a tenth. */
+#define SENDER_FILE_BYTES (4ULL << 30)
+#define SENDER_MEMORY_BYTES (512ULL << 20)

@@ -3,14 +3,17 @@
  * Strings are byte runs behind the fixed part, without NUL; their lengths must add up to the message exactly.
  *
  *    collector -> opener     SCAN, HOLD_ROOT, OPEN_OBJECT, OPEN_PERF_MAP, OPEN_KERNEL_SYMBOLS, DEBUG_DIRECTORY,
- *                            OPEN_DEBUG, OUTPUT_PREPARE, OUTPUT_WRITE
+ *                            OPEN_DEBUG, KEEP_DEBUG + file, OUTPUT_PREPARE, OUTPUT_WRITE
  *    opener -> collector     PROCESS, MAPPINGS, SCAN_DONE, OBJECT_OPENED + file, KERNEL_SYMBOLS + file,
- *                            DEBUG_DIRECTORY_OPENED, DEBUG_OPENED + file, OUTPUT_PREPARED, OUTPUT_WRITTEN
+ *                            DEBUG_DIRECTORY_OPENED, DEBUG_OPENED + file, DEBUG_KEPT, OUTPUT_PREPARED,
+ *                            OUTPUT_WRITTEN
  *    collector -> resolver   KERNEL_SYMBOLS + file, OBJECT + file, DEBUG_FILE + file, MAKE_TABLE, BATCH + memfd,
  *                            NAME_ADDRESSES + memfd, DESCRIBE, PROFILE + file, SYMBOLIZE
  *    resolver -> collector   PARSING, PARSED, WANT_DEBUG, SOURCES, TABLE + memfd, OUTPUT + memfd, SUMMARY + memfd,
  *                            BATCH_DONE, ADDRESSES_NAMED + memfd, DESCRIPTION, PROFILE_FILES + memfd,
  *                            SYMBOLIZED + memfd
+ *    collector -> sender     DEBUG_SERVER, FETCH_DEBUG + file
+ *    sender -> collector     FETCH_PROGRESS, DEBUG_FETCHED
  *    both ways               START -> READY, PING -> PONG
  *
  * The collector is the hub: it keeps the descriptors that the opener found until the run ends, so that a resolver that
@@ -67,6 +70,12 @@ enum message_type {
 	MESSAGE_PROFILE_FILES,
 	MESSAGE_SYMBOLIZE,
 	MESSAGE_SYMBOLIZED,
+	MESSAGE_KEEP_DEBUG,
+	MESSAGE_DEBUG_KEPT,
+	MESSAGE_DEBUG_SERVER,
+	MESSAGE_FETCH_DEBUG,
+	MESSAGE_FETCH_PROGRESS,
+	MESSAGE_DEBUG_FETCHED,
 	MESSAGE_TYPE_COUNT
 };
 
@@ -78,11 +87,11 @@ enum message_type {
 /* First message to a child, before it confines itself. */
 struct message_start {
 	uint32_t invoker_uid, invoker_gid;
-	uint64_t memory_bytes; /* limit of the resolver's address space; 0: none */
+	uint64_t memory_bytes; /* limit of the resolver's or the sender's address space; 0: none */
 	uint64_t share_bytes;  /* what it may take, by its own account, until the first batch; 0: no limit */
 	uint64_t naming_bytes; /* … and from then on */
 	uint32_t demangle;     /* enum demangle_mode of the resolver's names */
-	uint32_t pad;
+	uint32_t has_servers;  /* the resolver may ask for DEBUG_REMOTE */
 };
 
 /* From the child, once it is confined. */
@@ -337,7 +346,15 @@ struct message_addresses_named {
  *
  * The resolver says what a file names, the opener knows the places. They are numbered in the order in which they are
  * looked at; when the file that was found is not the one that was meant, the next one is asked for from the place
- * behind. Each WANT_DEBUG is answered, perhaps late. */
+ * behind. Each WANT_DEBUG is answered, perhaps late.
+ *
+ * What no place has may be on a debuginfod server:
+ *
+ *    resolver ── WANT_DEBUG ──► collector ── OPEN_DEBUG ──► opener    is it in the cache?
+ *                               collector ── OPEN_DEBUG ──► opener    a file to write to
+ *                               collector ── FETCH_DEBUG + file ──► sender
+ *    resolver ◄── DEBUG_FILE ── collector ◄── DEBUG_FETCHED ── sender
+ *    resolver ──── SOURCES ───► collector ── KEEP_DEBUG + file ──► opener    it was the one: into the cache */
 
 enum debug_kind {
 	DEBUG_BUILD_ID,	     /* by `id` */
@@ -346,6 +363,8 @@ enum debug_kind {
 	DEBUG_SPLIT,	     /* a .dwo or .dwp file, by its name */
 	DEBUG_TEMPORARY,     /* an empty file without a name, to be written */
 	DEBUG_EXECUTABLE,    /* a program or library itself, by `id` or name; no resolver asks for it */
+	DEBUG_REMOTE,	     /* by `id`, of a debuginfod server; of an opener: from the cache */
+	DEBUG_DOWNLOAD,	     /* as DEBUG_TEMPORARY, where the cache is; no resolver asks for it */
 	DEBUG_KINDS
 };
 
@@ -353,15 +372,21 @@ enum debug_origin {
 	DEBUG_ORIGIN_OWN,	/* the root of the process */
 	DEBUG_ORIGIN_HOST,	/* that of the machine */
 	DEBUG_ORIGIN_DIRECTORY, /* one of --debug-dir */
+	DEBUG_ORIGIN_CACHE,	/* downloaded before */
+	DEBUG_ORIGIN_SERVER,
 	DEBUG_ORIGINS
 };
 
 #define DEBUG_MAX_NAME 255 /* NAME_MAX */
 #define DEBUG_MAX_DIRECTORIES 16
+#define DEBUG_CACHE_DIRECTORY DEBUG_MAX_DIRECTORIES
+#define DEBUG_MAX_SERVERS 16
+/* The place of the first server, behind all others. */
+#define DEBUG_SERVER_PLACE 0x10000u
 
 /* DEBUG_DIRECTORY: look there too. The path, relative to the invoker's working directory, follows. */
 struct message_debug_directory {
-	uint32_t index; /* 0, 1, 2 … in the order of the places */
+	uint32_t index; /* 0, 1, 2 … in the order of the places; DEBUG_CACHE_DIRECTORY: the cache, made if need be */
 	uint32_t path_len;
 };
 struct message_debug_directory_opened {
@@ -412,6 +437,7 @@ enum source_kind {
 	SOURCE_BUILD_ID, /* a debug file */
 	SOURCE_LINK,
 	SOURCE_SUPPLEMENTARY,
+	SOURCE_SERVER, /* a debug file by build id, from a debuginfod server or from the cache of such */
 	SOURCE_KINDS
 };
 
@@ -496,6 +522,52 @@ struct message_symbolized {
 	uint32_t pad;
 	uint64_t named, unnamed; /* of the locations that had no name */
 	uint64_t lined;		 /* that had one, and have file or line now */
+};
+
+/* KEEP_DEBUG: with a file of DEBUG_DOWNLOAD, which becomes the cache's for this id. */
+struct message_keep_debug {
+	uint32_t id_len;
+	uint32_t pad;
+	uint8_t id[DEBUG_ID_MAX];
+};
+struct message_debug_kept {
+	int32_t err;
+	uint32_t pad;
+};
+
+/* DEBUG_SERVER: of debuginfod. They come in the order in which they are asked. */
+struct message_debug_server {
+	uint32_t url_len; /* then "http://…" or "https://…" */
+	uint32_t pad;
+};
+
+/* FETCH_DEBUG: with the file to write to. */
+struct message_fetch_debug {
+	uint32_t request;
+	uint32_t server;	/* the first to be asked */
+	uint32_t stall_seconds; /* with next to nothing received in this time it is given up */
+	uint32_t total_seconds; /* and in any case after this; of each server */
+	uint64_t max_bytes;
+	uint32_t id_len;
+	uint32_t pad;
+	uint8_t id[DEBUG_ID_MAX];
+};
+
+/* FETCH_PROGRESS: of every fetch under way, some times a second; it also says that the sender lives. */
+struct message_fetch_progress {
+	uint32_t request;
+	uint32_t server;
+	uint64_t bytes, total; /* total 0: not told */
+};
+
+/* DEBUG_FETCHED: written, or why not. -ENOENT: no server has it; -ETIMEDOUT; -EFBIG; -EKEYREJECTED: of TLS; -EREMOTEIO:
+ * the server says so; -ENOPKG: there is no libcurl; … */
+struct message_debug_fetched {
+	uint32_t request;
+	int32_t err;
+	uint32_t server; /* which had it, or the last one asked */
+	uint32_t status; /* of HTTP; 0: none */
+	uint64_t bytes;
 };
 
 /* 0, or -EBADMSG: type unknown, length wrong, string lengths that do not add up, enum out of range, a descriptor

@@ -37,8 +37,8 @@ struct summary_unnamed {
 	uint32_t is_read; /* the file; else the next three are 0 */
 	/* Bits of enum source_kind: what was looked for, what of it there was, and what was there and no good. */
 	uint32_t sought, found, bad;
-	int32_t err; /* why it was not read, when it is not */
-	uint32_t pad;
+	int32_t err;	    /* why it was not read, when it is not */
+	int32_t server_err; /* why no debuginfod server gave a debug file, where one was asked */
 	char module[64];
 	char build_id[2 * DEBUG_ID_MAX + 8]; /* hex, or "" */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The search for the debug files of one object, a request at a time:
  *
- *    the file lacks symbols or DWARF ─► by build id ─► by .gnu_debuglink ─► found ─► what that one shares (dwz)
+ *    the file lacks symbols or DWARF ─► by build id ─► by .gnu_debuglink ─► by build id, of a server
+ *                                                                                   found ─► what that one shares (dwz)
  *
  * A file that is found is believed only if it is the one that was meant (build id equal, or checksum equal and build
  * ids not different; same machine; code at the same addresses); else the next place is asked for. It is followed no
@@ -21,6 +22,7 @@ struct debug_search_options {
 	uint32_t object;
 	struct image *image; /* of the object's file; borrowed, must outlive the search */
 	bool is_lone;	     /* is to do without debug files */
+	bool has_servers;    /* what no place has is asked of debuginfod servers */
 	/* Asks for it; debug_search_answer() is told what came. Sets want->request. -errno: nobody answers, nor
 	 * ever will. */
 	int (*want)(void *ctx, struct message_want_debug *want, const char *name);

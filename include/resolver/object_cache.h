@@ -51,6 +51,7 @@ struct object_debug_files {
 	/* What an object's names are made of, once for each file. */
 	void (*sources)(void *ctx, const struct message_sources *sources);
 	void *ctx;
+	bool has_servers;
 };
 
 int object_cache_new(size_t max_objects, struct object_cache **ret);
@@ -59,6 +60,8 @@ void object_cache_use_debug_files(struct object_cache *cache, const struct objec
 /* Limits from now on: of the indexes of all files together, the least recently used of which leave and are read again;
  * and of what reading one file takes. What was too large before is tried again. 0: no limit. */
 void object_cache_limit(struct object_cache *cache, size_t cache_bytes, size_t file_bytes);
+/* Whether debug files may be asked of debuginfod servers. */
+void object_cache_use_servers(struct object_cache *cache, bool has_servers);
 void object_cache_free(struct object_cache *cache);
 /* Of the names from now on; DEMANGLE_FULL before. */
 void object_cache_set_demangle(struct object_cache *cache, enum demangle_mode mode);

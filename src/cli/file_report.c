@@ -256,6 +256,8 @@ static void print_no_debug_file(FILE *to, const struct file_report *report)
 	const struct message_description *description = report->description;
 	const struct message_source *by_id = file_report_source(report, SOURCE_BUILD_ID);
 	const struct message_source *by_link = file_report_source(report, SOURCE_LINK);
+	const struct message_source *by_server = file_report_source(report, SOURCE_SERVER);
+	char why[64], text[96];
 	char id[2 * DEBUG_ID_MAX + 1], path[sizeof(id) + 64];
 
 	if (by_id) {
@@ -271,6 +273,10 @@ static void print_no_debug_file(FILE *to, const struct file_report *report)
 	}
 	if ((by_id || by_link) && report->n_debug_directories)
 		print_text(to, "", "nor in --debug-dir");
+	if (by_server) {
+		snprintf(text, sizeof(text), "debuginfod: %s", unnamed_server_failure(by_server->err, why));
+		print_text(to, "", text);
+	}
 	if (!by_id && !by_link)
 		print_text(to, "debug file",
 			   has_source(report, SOURCE_SYMTAB) && has_source(report, SOURCE_DWARF)

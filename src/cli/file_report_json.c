@@ -116,7 +116,7 @@ int file_report_json(FILE *to, const struct file_report *report)
 	const struct message_description *description = report->description;
 	char id[2 * DEBUG_ID_MAX + 1], machine[32];
 	json_t *root = json_pack(
-		"{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path",
+		"{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path",
 		spell_json_text(report->path), "type", file_report_type(report), "machine",
 		file_report_machine(report, machine, sizeof(machine)), "build_id",
 		text_or_null(spell_hex(description->build_id, description->build_id_len, id, sizeof(id))), "symtab",
@@ -124,8 +124,9 @@ int file_report_json(FILE *to, const struct file_report *report)
 		debugdata_to_json(description), "go", go_to_json(description), "dwarf", dwarf_to_json(description),
 		"debug_link", link_to_json(description), "debug_by_build_id",
 		search_to_json(report, SOURCE_BUILD_ID, report->debug_path), "debug_by_link",
-		search_to_json(report, SOURCE_LINK, report->debug_path), "supplementary", supplementary_to_json(report),
-		"names", names_to_json(description), "unwind",
+		search_to_json(report, SOURCE_LINK, report->debug_path), "debug_by_server",
+		search_to_json(report, SOURCE_SERVER, report->debug_path), "supplementary",
+		supplementary_to_json(report), "names", names_to_json(description), "unwind",
 		report->unwind_err ? json_null() : unwind_report_to_json(report->unwind), "advice",
 		advice_to_json(report));
 	int err = root ? spell_json_line(to, root) : -ENOMEM;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/session_downloads.h"
 #include "opener/debug_file.h"
+
+/* While something is downloaded. */
+#define DOWNLOAD_TICK_MS 100
 
 static int open_places(struct file_session *session, const char **ret_bad_directory)
 {
@@ -32,6 +37,32 @@ static int open_places(struct file_session *session, const char **ret_bad_direct
 	return 0;
 }
 
+static int send_answer(struct file_session *session, const struct message_debug_opened *opened, const char *where,
+		       int fd)
+{
+	struct {
+		struct message_debug_opened head;
+		char where[MESSAGE_MAX_PATH];
+	} answer = {.head = *opened};
+
+	answer.head.path_len = (uint32_t)strnlen(where, sizeof(answer.where));
+	memcpy(answer.where, where, answer.head.path_len);
+	return role_link_send(&session->resolver, MESSAGE_DEBUG_FILE, &answer,
+			      sizeof(answer.head) + answer.head.path_len, fd);
+}
+
+/* Of what is downloaded, or was before. */
+static void answer_later(void *ctx, const struct message_debug_opened *opened, const char *where, int fd)
+{
+	struct file_session *session = ctx;
+	int err = send_answer(session, opened, where, fd);
+
+	if (!opened->err)
+		memcpy(session->found[DEBUG_REMOTE], where, strlen(where) + 1);
+	if (err && !session->answer_err)
+		session->answer_err = err;
+}
+
 int file_session_start(struct file_session *session, const char **ret_bad_directory)
 {
 	int err;
@@ -39,11 +70,15 @@ int file_session_start(struct file_session *session, const char **ret_bad_direct
 	*ret_bad_directory = NULL;
 	session->debug_path = session->supplementary_path = "";
 	err = open_places(session, ret_bad_directory);
+	if (!err && session->downloads)
+		err = session_downloads_new(session->downloads, answer_later, session, &session->session_downloads);
+	session->resolver.has_servers = session->downloads;
 	return err ? err : role_link_start(&session->resolver, ROLE_RESOLVER, session->demangle);
 }
 
 int file_session_end(struct file_session *session, bool is_hung)
 {
+	session_downloads_free(session->session_downloads);
 	free(session->real_path);
 	cleanup_close(&session->root_fd);
 	for (size_t i = 0; i < DEBUG_MAX_DIRECTORIES; i++)
@@ -112,18 +147,19 @@ static int open_wanted(struct file_session *session, const struct message_want_d
 /* As the opener of a recording does it, with the caller's rights. */
 static int answer_debug(struct file_session *session, const struct message_want_debug *want)
 {
-	struct {
-		struct message_debug_opened head;
-		char found[MESSAGE_MAX_PATH + 1];
-	} answer = {.head = {.request = want->request}};
+	struct message_debug_opened opened = {.request = want->request};
+	char found[MESSAGE_MAX_PATH + 1] = "";
+	const char *slash = strrchr(session->path, '/');
 	auto_close int fd = -1;
 
-	answer.head.err = open_wanted(session, want, &answer.head, answer.found, &fd);
-	answer.head.path_len = (uint32_t)strlen(answer.found);
-	if (!answer.head.err)
-		memcpy(session->found[want->kind], answer.found, answer.head.path_len + 1);
-	return role_link_send(&session->resolver, MESSAGE_DEBUG_FILE, &answer,
-			      sizeof(answer.head) + answer.head.path_len, fd);
+	if (want->kind == DEBUG_REMOTE && session->session_downloads) {
+		session_downloads_want(session->session_downloads, want, slash ? slash + 1 : session->path);
+		return session->answer_err;
+	}
+	opened.err = open_wanted(session, want, &opened, found, &fd);
+	if (!opened.err)
+		memcpy(session->found[want->kind], found, strlen(found) + 1);
+	return send_answer(session, &opened, found, fd);
 }
 
 /* The last file that was found of a kind is the one that serves, if any does. */
@@ -140,14 +176,46 @@ static void keep_sources(struct file_session *session, const struct message_sour
 			session->debug_path = session->found[DEBUG_LINK];
 		else if (sources->sources[i].kind == SOURCE_SUPPLEMENTARY)
 			session->supplementary_path = session->found[DEBUG_SUPPLEMENTARY];
+		else if (sources->sources[i].kind == SOURCE_SERVER)
+			session->debug_path = session->found[DEBUG_REMOTE];
+	}
+	if (session->session_downloads)
+		session_downloads_sources(session->session_downloads, sources);
+}
+
+/* 0: the resolver says something. */
+static int wait_for_resolver(struct file_session *session)
+{
+	struct pollfd fds[] = {{.fd = channel_fd(session->resolver.channel), .events = POLLIN},
+			       {.fd = -1, .events = POLLIN}};
+	struct session_downloads *downloads = session->session_downloads;
+
+	if (downloads)
+		fds[1].fd = session_downloads_fd(downloads);
+	for (;;) {
+		bool is_busy = downloads && session_downloads_outstanding(downloads);
+		int n = poll(fds, 2, is_busy ? DOWNLOAD_TICK_MS : ROLE_LINK_PATIENCE_MS);
+
+		if (n < 0 && errno != EINTR)
+			return -EIO;
+		if (n > 0 && fds[0].revents)
+			return 0;
+		if (!n && !is_busy)
+			return -ETIMEDOUT;
+		if (downloads)
+			session_downloads_serve(downloads);
+		if (session->answer_err)
+			return session->answer_err;
 	}
 }
 
 int file_session_receive(struct file_session *session, uint16_t type, struct message *ret)
 {
 	for (;;) {
-		int err = role_link_receive(&session->resolver, ret);
+		int err = wait_for_resolver(session);
 
+		if (!err)
+			err = role_link_receive(&session->resolver, ret);
 		if (err)
 			return err;
 		if (ret->type == MESSAGE_SOURCES)

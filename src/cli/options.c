@@ -27,21 +27,22 @@
 #define HELP_COLUMN 32
 
 enum option_type {
-	OPTION_FLAG,	  /* bool = true */
-	OPTION_CLEAR,	  /* bool = false */
-	OPTION_CHOICE,	  /* bool = the word is `if_true`; the argument column "a|b" lists the words */
-	OPTION_WORD,	  /* uint32_t: which of the words of the argument column, from 0 */
-	OPTION_COUNT,	  /* int, one more each time up to `max` */
-	OPTION_UINT,	  /* uint32_t from `min` to `max` */
-	OPTION_SECONDS,	  /* double from `min` to `max` */
-	OPTION_SIZE,	  /* uint64_t: bytes from `min` to `max`, with K, M or G for 1024 of the one before */
-	OPTION_STRING,	  /* const char *, not empty */
-	OPTION_PIDS,	  /* adds to pids */
-	OPTION_COMMS,	  /* adds to comms */
-	OPTION_OUTPUT,	  /* adds to outputs, the suffix decides the kind */
-	OPTION_FOLDED,	  /* adds to outputs */
-	OPTION_DEBUG_DIR, /* adds to a struct debug_directories */
-	OPTION_PAGE	  /* enum options_page is `target` */
+	OPTION_FLAG,	   /* bool = true */
+	OPTION_CLEAR,	   /* bool = false */
+	OPTION_CHOICE,	   /* bool = the word is `if_true`; the argument column "a|b" lists the words */
+	OPTION_WORD,	   /* uint32_t: which of the words of the argument column, from 0 */
+	OPTION_COUNT,	   /* int, one more each time up to `max` */
+	OPTION_UINT,	   /* uint32_t from `min` to `max` */
+	OPTION_SECONDS,	   /* double from `min` to `max` */
+	OPTION_SIZE,	   /* uint64_t: bytes from `min` to `max`, with K, M or G for 1024 of the one before */
+	OPTION_STRING,	   /* const char *, not empty */
+	OPTION_PIDS,	   /* adds to pids */
+	OPTION_COMMS,	   /* adds to comms */
+	OPTION_OUTPUT,	   /* adds to outputs, the suffix decides the kind */
+	OPTION_FOLDED,	   /* adds to outputs */
+	OPTION_DEBUG_DIR,  /* adds to a struct debug_directories */
+	OPTION_DEBUGINFOD, /* a struct debuginfod_choice */
+	OPTION_PAGE	   /* enum options_page is `target` */
 };
 
 enum option_group { GROUP_TIME, GROUP_WHAT, GROUP_OUTPUT, GROUP_OTHER, GROUP_HIDDEN };
@@ -64,6 +65,13 @@ struct option_row {
 #define DEBUG_DIR_MORE                                                                                                 \
 	"Behind /usr/lib/debug, and laid out as that is: .build-id/xx/rest.debug, or the program's folder; or with "   \
 	"the file in DIR itself. May be given several times."
+#define DEBUGINFOD_MORE                                                                                                \
+	"From these servers, each asked in turn, or those of $DEBUGINFOD_URLS (sudo "                                  \
+	"--preserve-env=DEBUGINFOD_URLS passes it on). They learn the build ids of what has no debug file here. "      \
+	"Files "                                                                                                       \
+	"are kept for gdb, perf and the next time in $DEBUGINFOD_CACHE_PATH, else in "                                 \
+	"$XDG_CACHE_HOME/debuginfod_client or ~/.cache/debuginfod_client. $DEBUGINFOD_TIMEOUT, $DEBUGINFOD_MAXTIME "   \
+	"and $DEBUGINFOD_MAXSIZE mean what they mean to elfutils' client; 90, 600 and 2 GiB where they are not set."
 #define SYMBOLS_TARGET(field) offsetof(struct symbols_options, field)
 #define SYMBOLIZE_TARGET(field) offsetof(struct symbolize_options, field)
 
@@ -133,6 +141,10 @@ static const struct option_row record_rows[] = {
 	  "for their process alone, as \"[truncated: over the memory budget]\"." },
 	{ 0, "debug-dir", "DIR", "look for debug files in DIR too", OPTION_DEBUG_DIR,
 	  TARGET(debug_directories), 0, 0, NULL, GROUP_OTHER, NULL, DEBUG_DIR_MORE },
+	{ 0, "debuginfod", "[=URL[,...]]", "download missing debug files", OPTION_DEBUGINFOD,
+	  TARGET(debuginfod), 0, 0, "off", GROUP_OTHER, NULL,
+	  DEBUGINFOD_MORE " They are downloaded while sampling goes on; naming waits for what is left, 5 minutes at most, "
+	  "or until Ctrl-C." },
 	{ 'q', "quiet", NULL, "no report and no progress, errors only", OPTION_FLAG,
 	  TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'v', "verbose", NULL, "say more; twice: everything", OPTION_COUNT,
@@ -159,6 +171,8 @@ static const struct option_row symbols_rows[] = {
 	  SYMBOLS_TARGET(demangle), 0, 0, "full", GROUP_WHAT, NULL, DEMANGLE_MORE },
 	{ 0, "debug-dir", "DIR", "look for debug files in DIR too", OPTION_DEBUG_DIR,
 	  SYMBOLS_TARGET(debug_directories), 0, 0, NULL, GROUP_OTHER, NULL, DEBUG_DIR_MORE },
+	{ 0, "debuginfod", "[=URL[,...]]", "download a missing debug file", OPTION_DEBUGINFOD,
+	  SYMBOLS_TARGET(debuginfod), 0, 0, "off", GROUP_OTHER, NULL, DEBUGINFOD_MORE },
 	{ 0, "json", NULL, "a JSON object for each FILE or ADDRESS, one a line", OPTION_FLAG,
 	  SYMBOLS_TARGET(json), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'h', "help", NULL, "print this page", OPTION_PAGE,
@@ -500,6 +514,22 @@ static int add_debug_directory(struct parser *parser, const struct option_row *r
 	return 0;
 }
 
+/* `value` NULL: those of the environment. The last one counts. */
+static int read_debuginfod(struct parser *parser, const struct option_row *row, char *value,
+			   struct debuginfod_choice *choice)
+{
+	const char *bad = "";
+	int err;
+
+	*choice = (struct debuginfod_choice){.is_on = true};
+	err = value ? debuginfod_add_urls(value, false, choice, &bad) : 0;
+	if (err == -E2BIG)
+		return usage_error(parser, "--%s: more than %d servers", row->name, DEBUG_MAX_SERVERS);
+	if (err || (value && !choice->n_urls))
+		return usage_error(parser, "--%s: '%s' is not http://HOST or https://HOST", row->name, quote(bad).text);
+	return 0;
+}
+
 /* Stores a row's value; `value` is NULL when the option takes no argument, or an optional one was left out. */
 static int apply(struct parser *parser, const struct option_row *row, char *value)
 {
@@ -547,6 +577,8 @@ static int apply(struct parser *parser, const struct option_row *row, char *valu
 		return add_output(parser, row, value);
 	case OPTION_DEBUG_DIR:
 		return add_debug_directory(parser, row, target, value);
+	case OPTION_DEBUGINFOD:
+		return read_debuginfod(parser, row, value, target);
 	case OPTION_PAGE:
 		parser->page = (enum options_page)row->target;
 		return 0;
@@ -1009,6 +1041,14 @@ static const char man_tail[] =
 	".IR COMMAND ,\n"
 	"its own status.\n"
 	".SH ENVIRONMENT\n"
+	".TP\n"
+	".BR DEBUGINFOD_URLS \", \" DEBUGINFOD_CACHE_PATH \", \" DEBUGINFOD_TIMEOUT \", \" DEBUGINFOD_MAXTIME \", "
+	"\" DEBUGINFOD_MAXSIZE\n"
+	"With \\fB\\-\\-debuginfod\\fR, as for\n"
+	".BR debuginfod\\-find (1).\n"
+	".TP\n"
+	".BR http_proxy \", \" https_proxy \", \" all_proxy \", \" no_proxy \", \" SSL_CERT_FILE\n"
+	"With \\fB\\-\\-debuginfod\\fR: the way to the network, and the certificates that are trusted.\n"
 	".TP\n"
 	".B NO_COLOR\n"
 	"When set and not empty, the report has no colours. It has none either where it is not shown on a terminal.\n"

@@ -16,11 +16,13 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/debuginfod.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/unnamed_report.h"
 #include "collector/collector.h"
+#include "ipc/confine.h"
 #include "ipc/memfd.h"
 #include "wire/sampler.h"
 
@@ -191,6 +193,19 @@ static int describe_sampling(const struct record_options *options, struct sample
 	return 0;
 }
 
+static int describe_downloads(const struct record_options *options, struct debuginfod_use *use,
+			      struct collector_options *collector, struct problem *problem)
+{
+	struct debuginfod_environment environment;
+	int err;
+
+	debuginfod_environment_read(invoker_from_environment().uid, &environment);
+	err = debuginfod_use_init(use, &options->debuginfod, &environment, problem);
+	if (!err && options->debuginfod.is_on)
+		collector->downloads = &use->settings;
+	return err;
+}
+
 static void on_started(void *ctx)
 {
 	const struct recording *recording = ctx;
@@ -249,6 +264,7 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 					      .spell = report_pairs,
 					      .ctx = &recording};
 	char default_path[DEFAULT_PATH_BYTES], text[1024];
+	struct debuginfod_use debuginfod = {0};
 	struct collector_result *result = calloc(1, sizeof(*result));
 	struct problem problem = {0};
 	int err, status;
@@ -260,6 +276,8 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 		describe_output(options, &options->outputs[i], default_path, &outputs[collector.n_outputs++]);
 
 	err = describe_sampling(options, &collector.sampler, &problem);
+	if (!err)
+		err = describe_downloads(options, &debuginfod, &collector, &problem);
 	if (!err)
 		err = progress_new(options->duration_seconds, options->quiet, &recording.progress);
 	if (!err) {
@@ -278,6 +296,7 @@ int record_run(const struct record_options *options, uint64_t program_start_ns)
 	if (!err && result->has_command_status)
 		status = result->command_status;
 	collector_result_release(result);
+	debuginfod_use_release(&debuginfod);
 	free(result);
 	return status;
 }

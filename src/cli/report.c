@@ -140,6 +140,7 @@ static int truth_walk_more(const struct truth *truth, figure_visit *visit, void 
 	walk_count(&walk, "memory_peak.collector_bytes", memory->collector_bytes);
 	walk_count(&walk, "memory_peak.opener_bytes", memory->opener_bytes);
 	walk_count(&walk, "memory_peak.resolver_bytes", memory->resolver_bytes);
+	walk_count(&walk, "memory_peak.sender_bytes", memory->sender_bytes);
 	walk_count(&walk, "memory_peak.bpf_bytes", memory->bpf_bytes);
 	walk_count(&walk, "memory_peak.ring_bytes", memory->ring_bytes);
 	walk_count(&walk, "memory_peak.memfd_bytes", memory->memfd_bytes);

@@ -9,16 +9,14 @@
 
 #include "ipc/confine.h"
 
-/* Between two messages: far longer than any file takes. */
-#define PATIENCE_MS 60000
-
 int role_link_start(struct role_link *link, enum role role, uint32_t demangle)
 {
 	const struct invoker invoker = invoker_from_environment();
 	const struct message_start start = {.invoker_uid = invoker.uid,
 					    .invoker_gid = invoker.gid,
 					    .memory_bytes = RESOLVER_MEMORY_BYTES,
-					    .demangle = demangle};
+					    .demangle = demangle,
+					    .has_servers = link->has_servers};
 	int fd, err = child_spawn(role, &link->pid, &fd);
 
 	if (err) {
@@ -58,7 +56,7 @@ int role_link_receive(struct role_link *link, struct message *ret)
 	int n;
 
 	do
-		n = poll(&poll_fd, 1, PATIENCE_MS);
+		n = poll(&poll_fd, 1, ROLE_LINK_PATIENCE_MS);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return n ? -EIO : -ETIMEDOUT;

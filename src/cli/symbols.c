@@ -13,10 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/problem.h"
 #include "cli/address_names.h"
+#include "cli/debuginfod.h"
 #include "cli/file_report.h"
 #include "cli/file_session.h"
 #include "cli/options.h"
@@ -69,14 +72,16 @@ static int explain_open(const char *path, int err)
 	return complain(path, err, text);
 }
 
-static struct file_session session_of(const struct symbols_options *options, const char *path)
+static struct file_session session_of(const struct symbols_options *options, const struct downloads_settings *downloads,
+				      const char *path)
 {
 	return (struct file_session){.resolver = ROLE_LINK_NONE,
 				     .root_fd = -1,
 				     .path = path,
 				     .demangle = options->demangle,
 				     .debug_directories = options->debug_directories.paths,
-				     .n_debug_directories = options->debug_directories.n};
+				     .n_debug_directories = options->debug_directories.n,
+				     .downloads = downloads};
 }
 
 /* With the file, whose descriptor is borrowed. -ENOTDIR, told: of --debug-dir. */
@@ -171,9 +176,10 @@ static int read_tables(struct file_session *session, struct unwind_report *repor
 	return err;
 }
 
-static int show_unwind(const struct symbols_options *options, const char *path)
+static int show_unwind(const struct symbols_options *options, const struct downloads_settings *downloads,
+		       const char *path)
 {
-	struct file_session session = session_of(options, path);
+	struct file_session session = session_of(options, downloads, path);
 	struct unwind_report report;
 	auto_close int fd = -1;
 	int err = file_session_open_regular(path, &fd), wait_status;
@@ -227,9 +233,9 @@ static int show_named(struct file_session *session, const struct symbols_options
 	return address_names_show(session, &how, addresses, options->n_texts);
 }
 
-static int show_names(const struct symbols_options *options)
+static int show_names(const struct symbols_options *options, const struct downloads_settings *downloads)
 {
-	struct file_session session = session_of(options, options->files[0]);
+	struct file_session session = session_of(options, downloads, options->files[0]);
 	auto_close int fd = -1;
 	int err = file_session_open_regular(session.path, &fd), wait_status;
 
@@ -289,9 +295,9 @@ static int show_page(struct file_session *session, const struct symbols_options 
 	return err;
 }
 
-static int show_file(const struct symbols_options *options)
+static int show_file(const struct symbols_options *options, const struct downloads_settings *downloads)
 {
-	struct file_session session = session_of(options, options->files[0]);
+	struct file_session session = session_of(options, downloads, options->files[0]);
 	auto_close int fd = -1;
 	int err = file_session_open_regular(session.path, &fd), wait_status;
 
@@ -306,17 +312,39 @@ static int show_file(const struct symbols_options *options)
 	return err;
 }
 
+static int use_debuginfod(const struct symbols_options *options, struct debuginfod_use *ret)
+{
+	struct debuginfod_environment environment;
+	struct problem problem = {0};
+	char text[1024];
+	int err;
+
+	debuginfod_environment_read(geteuid(), &environment);
+	err = debuginfod_use_init(ret, &options->debuginfod, &environment, &problem);
+	if (!err)
+		return 0;
+	problem_text(&problem, text, sizeof(text));
+	fprintf(stderr, "hostprof: %s\n", text);
+	return err;
+}
+
 int symbols_run(const struct symbols_options *options)
 {
+	const struct downloads_settings *downloads;
+	struct debuginfod_use debuginfod = {0};
 	int status = EXIT_OK;
 
+	if (use_debuginfod(options, &debuginfod))
+		return EXIT_RUNTIME;
+	downloads = options->debuginfod.is_on ? &debuginfod.settings : NULL;
 	if (options->n_texts)
-		status = show_names(options) ? EXIT_RUNTIME : EXIT_OK;
+		status = show_names(options, downloads) ? EXIT_RUNTIME : EXIT_OK;
 	else if (!options->unwind)
-		status = show_file(options) ? EXIT_RUNTIME : EXIT_OK;
+		status = show_file(options, downloads) ? EXIT_RUNTIME : EXIT_OK;
 	for (size_t i = 0; i < options->n_files && options->unwind; i++)
-		if (show_unwind(options, options->files[i]))
+		if (show_unwind(options, downloads, options->files[i]))
 			status = EXIT_RUNTIME;
+	debuginfod_use_release(&debuginfod);
 	errno = 0;
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "hostprof: cannot write to stdout: %s\n", err_name(errno ? errno : EIO));

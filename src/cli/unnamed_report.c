@@ -28,6 +28,7 @@ static const char *const source_names[SOURCE_KINDS] = {
 	[SOURCE_BUILD_ID] = "debug file by build id",
 	[SOURCE_LINK] = "debug file by .gnu_debuglink",
 	[SOURCE_SUPPLEMENTARY] = "file that dwz made",
+	[SOURCE_SERVER] = "debug file by debuginfod",
 };
 
 /* Debug files; what comes before is in the file itself. */
@@ -47,7 +48,7 @@ static bool is_missing(const struct summary_unnamed *row, uint32_t kind)
 /* --- what would help ---------------------------------------------------------------------------------------------- */
 
 static const char *const advice[UNNAMED_COUNT] = {
-	[UNNAMED_STRIPPED] = "install its debug package (-dbgsym, -dbg, -debuginfo), or give --debug-dir",
+	[UNNAMED_STRIPPED] = "install its debug package (-dbgsym, -dbg, -debuginfo), or try --debuginfod",
 	[UNNAMED_NO_SYMBOL] = "stubs of the linker, or assembly without symbols: nothing to mend",
 	[UNNAMED_DELETED] = "keep the file until the recording ends, or record while its process runs",
 	[UNNAMED_REPLACED] = "restart the program, so that it runs the file that is there now",
@@ -99,7 +100,7 @@ const char *unnamed_advice(enum unnamed why, const char *module)
 				return runtimes[i].advice;
 	}
 	if (why == UNNAMED_STRIPPED && is_libc(module))
-		return "install libc6-dbg (Debian) or glibc-debuginfo (Fedora), or give --debug-dir";
+		return "install libc6-dbg (Debian) or glibc-debuginfo (Fedora), or try --debuginfod";
 	return advice[why];
 }
 
@@ -127,10 +128,59 @@ static void describe_file(struct buf *buf, const struct summary_unnamed *row)
 	}
 }
 
+const char *unnamed_server_failure(int err, char to[64])
+{
+	switch (err) {
+	case -ENOENT:
+		return "not found (404)";
+	case -ETIMEDOUT:
+		return "timed out";
+	case -ESTALE:
+		return "build id differs";
+	case -EBADMSG:
+	case -ENOEXEC:
+		return "no debug file";
+	case -EFBIG:
+	case -EDQUOT:
+		return "over the limit of size";
+	case -EHOSTUNREACH:
+		return "no such host";
+	case -ECONNREFUSED:
+		return "server not reached";
+	case -EKEYREJECTED:
+		return "certificate refused";
+	case -ENOPKG:
+		return "libcurl is not installed";
+	default:
+		snprintf(to, 64, "failed: %s", err_name(err));
+		return to;
+	}
+}
+
+/* Why a debuginfod server did not help; NULL: none was asked, or it did. */
+static const char *server_failure(const struct summary_unnamed *row, char to[64])
+{
+	if (!(row->sought >> SOURCE_SERVER & 1) || is_found(row, SOURCE_SERVER))
+		return NULL;
+	return unnamed_server_failure(row->server_err, to);
+}
+
+/* "debuginfod: timed out" */
+static void describe_server(struct buf *buf, const struct summary_unnamed *row)
+{
+	char text[64];
+	const char *failure = server_failure(row, text);
+
+	if (failure)
+		buf_printf(buf, "debuginfod: %s", failure);
+}
+
 /* "no debug file by build id, no debug file by .gnu_debuglink" */
 static void describe_debug_files(struct buf *buf, const struct summary_unnamed *row)
 {
 	for (uint32_t kind = FIRST_OTHER_FILE; kind < SOURCE_KINDS; kind++) {
+		if (kind == SOURCE_SERVER && !is_found(row, kind)) /* a line of its own */
+			continue;
 		if (is_found(row, kind))
 			append_word(buf, "found ", ", found ", source_names[kind]);
 		else if (row->bad >> kind & 1)
@@ -178,6 +228,7 @@ void unnamed_report_print_row(const struct terminal *terminal, const struct summ
 	}
 	print_sources(terminal, row, describe_file);
 	print_sources(terminal, row, describe_debug_files);
+	print_sources(terminal, row, describe_server);
 	if (row->why == UNNAMED_UNREADABLE)
 		print_detail(terminal, err_name(row->err));
 	if (help)
@@ -223,15 +274,17 @@ static json_t *sources_to_json(const struct summary_unnamed *row,
 static json_t *row_to_json(const struct summary_unnamed *row)
 {
 	const char *help = unnamed_advice(row->why, row->module);
-	char reason[32];
+	char reason[32], text[64];
+	const char *failure = server_failure(row, text);
 	size_t len = 0;
 
 	for (const char *name = unnamed_name(row->why); *name && len + 1 < sizeof(reason); name++)
 		reason[len++] = (char)tolower((unsigned char)*name);
 	reason[len] = '\0';
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "module", spell_json_text(row->module), "reason",
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "module", spell_json_text(row->module), "reason",
 			 reason, "samples", spell_json_count(row->samples), "build_id", spell_json_text(row->build_id),
-			 "found", sources_to_json(row, is_found), "missing", sources_to_json(row, is_missing), "advice",
+			 "found", sources_to_json(row, is_found), "missing", sources_to_json(row, is_missing),
+			 "debuginfod", failure ? json_string(failure) : json_null(), "advice",
 			 help ? json_string(help) : json_null());
 }
 

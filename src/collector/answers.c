@@ -320,6 +320,7 @@ int collector_start_children(struct collector *collector)
 						    .kernel_symbols = on_kernel_symbols,
 						    .debug_directory = debug_answers_directory,
 						    .debug_opened = debug_answers_opened,
+						    .debug_kept = debug_answers_kept,
 						    .output_prepared = delivery_output_prepared,
 						    .output_written = delivery_output_written,
 						    .ctx = collector};
@@ -347,5 +348,6 @@ int collector_start_children(struct collector *collector)
 	worker.naming_bytes = collector->budget.naming;
 	worker.memory_bytes = RESOLVER_SPACE_BYTES + RESOLVER_SPACE_TIMES * collector->budget.total;
 	worker.demangle = collector->options->demangle;
+	worker.has_servers = collector->downloads;
 	return resolver_link_new(&worker, &resolver_events, collector->objects, collector_now(), &collector->resolver);
 }

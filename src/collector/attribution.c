@@ -225,6 +225,7 @@ static bool locate_frame(struct attribution *attribution, const struct moment *m
 		locate_jit_frame(attribution, moment, ip, is_return, ret);
 	if (!object || object->kind == OBJECT_ANONYMOUS)
 		return true;
+	object->is_sampled = true;
 	if (object->state == OBJECT_UNSEEN)
 		attribution->options.want_object(attribution->options.ctx, object, moment->process, mapping);
 	offset = ip - mapping->start + mapping->file_off;

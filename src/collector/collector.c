@@ -35,6 +35,7 @@
 #define MAX_KSYMBOLS 65536
 #define MAX_KSYMBOL_NAME_BYTES (4u << 20)
 #define MAX_FILES (4u << 20)
+#define MAX_HELD_WANTS 65536
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
@@ -245,6 +246,8 @@ static void stop_sampling(struct collector *collector)
 	loop_drain(collector, UINT64_MAX, collector->stop_ns);
 	opener_link_ping(collector->opener);
 	resolver_link_ping(collector->resolver);
+	if (collector->downloads)
+		worker_ping(downloads_worker(collector->downloads));
 	if (collector->options->note)
 		collector->options->note(collector->options->ctx, "naming frames");
 	unwinding_hurry(collector->unwinding);
@@ -252,6 +255,7 @@ static void stop_sampling(struct collector *collector)
 	wait_for_files(collector);
 	attribution_flush(collector->attribution);
 	opener_link_give_up_objects(collector->opener, collector_now());
+	debug_answers_all_sampled(collector);
 }
 
 static void fill_result(struct collector *collector, struct collector_result *ret)
@@ -277,6 +281,7 @@ static void release(struct collector *collector)
 {
 	command_finish(&collector->command);
 	sideband_free(collector->sideband);
+	downloads_free(collector->downloads);
 	resolver_link_free(collector->resolver);
 	opener_link_free(collector->opener);
 	attribution_free(collector->attribution);
@@ -291,6 +296,7 @@ static void release(struct collector *collector)
 		free((char *)file->path);
 	vec_release(&collector->files);
 	vec_release(&collector->ksymbols);
+	vec_release(&collector->held_wants);
 	vec_release(&collector->writes);
 	free(collector->written);
 	buf_release(&collector->ksymbol_names);
@@ -298,6 +304,15 @@ static void release(struct collector *collector)
 	cleanup_close(&collector->signal_fd);
 	cleanup_close(&collector->usage.fd);
 	cleanup_close(&collector->busy_fd);
+}
+
+/* The sender's part is taken off before the others get theirs. */
+static void divide_budget(struct collector *collector)
+{
+	uint64_t total = collector->options->memory_bytes ? collector->options->memory_bytes : BUDGET_DEFAULT_BYTES;
+
+	memory_budget_divide(total - (collector->options->downloads ? BUDGET_SENDER_BYTES : 0), &collector->budget);
+	collector->budget.total = total;
 }
 
 int collector_run(const struct collector_options *options, struct collector_result *ret, struct problem *problem)
@@ -318,8 +333,9 @@ int collector_run(const struct collector_options *options, struct collector_resu
 					.cpus_limit = {.burst = 1},
 					.ksymbols = VEC_INIT(MAX_KSYMBOLS),
 					.writes = VEC_INIT(MAX_FILES),
-					.files = VEC_INIT(MAX_FILES)};
-	memory_budget_divide(options->memory_bytes, &collector->budget);
+					.files = VEC_INIT(MAX_FILES),
+					.held_wants = VEC_INIT(MAX_HELD_WANTS)};
+	divide_budget(collector);
 	buf_init(&collector->ksymbol_names, MAX_KSYMBOL_NAME_BYTES);
 	collector->written = calloc(options->n_outputs + 1, sizeof(*collector->written));
 	err = collector->written ? start(collector) : problem_set(problem, -ENOMEM, "", "cannot start");

@@ -14,6 +14,7 @@
 #include "collector/collector.h"
 #include "collector/command.h"
 #include "collector/debug_files.h"
+#include "collector/downloads.h"
 #include "collector/jit_code.h"
 #include "collector/opener_link.h"
 #include "collector/resolver_link.h"
@@ -24,11 +25,12 @@
 #define COLLECTOR_MODULE "collector"
 
 /* Who an epoll event is for. */
-enum collector_tag { TAG_SIGNAL, TAG_SAMPLER, TAG_SIDEBAND, TAG_OPENER, TAG_RESOLVER };
+enum collector_tag { TAG_SIGNAL, TAG_SAMPLER, TAG_SIDEBAND, TAG_OPENER, TAG_RESOLVER, TAG_SENDER };
 
 struct ksymbol_vec VEC(struct batch_ksymbol);
 struct file_vec VEC(struct report_file);
 struct count_vec VEC(uint64_t);
+struct want_vec VEC(struct message_want_debug);
 
 /* What those parts counted that serve while samples are taken. */
 struct sampling_stats {
@@ -59,6 +61,9 @@ struct collector {
 	struct resolver_link *resolver;
 	struct unwinding *unwinding;
 	struct debug_files *debug_files;
+	struct downloads *downloads; /* NULL: nothing is downloaded */
+	struct want_vec held_wants;  /* of files that no sample is in up to now */
+	bool is_all_sampled;	     /* nor will be */
 	struct command command;
 
 	struct ksymbol_vec ksymbols;
@@ -68,12 +73,13 @@ struct collector {
 
 	/* Times, CLOCK_MONOTONIC. */
 	uint64_t start_ns, stop_ns, next_drain_ns, next_cpus_ns, next_usage_ns, next_epoch_ns, next_progress_ns,
-		next_rescan_ns;
+		next_rescan_ns, next_held_ns;
 	uint64_t start_wall_ns, start_busy_ns, stop_busy_ns, kernel_symbols_ns;
 	struct truth_memory memory_peak;
 	bool is_sampling_over; /* sampler, side-band, unwinding and attribution are gone; what they counted is in … */
 	struct sampling_stats sampling;
 	bool is_interrupted;
+	bool is_impatient; /* interrupted while frames are being named */
 
 	uint32_t debug_directories_opened;
 	int debug_directory_err; /* first failure of one */
@@ -113,12 +119,16 @@ int collector_start_children(struct collector *collector);
 int collector_start_unwinding(struct collector *collector);
 void collector_hold_new_roots(struct collector *collector);
 
-/* debug_answers.c: has the given directories opened and waits for it. */
+/* debug_answers.c: has the given directories opened and waits for it; gives up downloads in time; is told that all
+ * samples are attributed. */
 int debug_answers_start(struct collector *collector);
 int debug_answers_prepare(struct collector *collector);
 void debug_answers_directory(void *ctx, uint32_t index, int err, const char *path);
 void debug_answers_want(void *ctx, const struct message_want_debug *want, const char *name);
 void debug_answers_opened(void *ctx, const struct message_debug_opened *opened, const char *path, int fd);
+void debug_answers_kept(void *ctx, int err);
+void debug_answers_tick(struct collector *collector, uint64_t now_ns);
+void debug_answers_all_sampled(struct collector *collector);
 void debug_answers_started_anew(void *ctx);
 void debug_answers_sources(void *ctx, const struct message_sources *sources);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/counters.h"
@@ -27,6 +28,9 @@ _Static_assert(sizeof(struct debug_key) == 5 * 4 + DEBUG_ID_MAX, "debug_key is h
 
 struct debug_file {
 	bool is_settled, is_temporary;
+	bool is_fetched;  /* or is being, from a server */
+	uint32_t request; /* of the resolver, that was answered last */
+	struct message_want_debug want;
 	int fd; /* ours, or -1 */
 	struct message_debug_opened opened;
 	char *path; /* NULL: none */
@@ -94,6 +98,20 @@ static int spell_path(const struct object *object, const char *name, char to[MES
 	return n > MESSAGE_MAX_PATH ? -ENAMETOOLONG : 0;
 }
 
+/* From a server: the first, or the one that the place says. */
+static int fetch(struct debug_files *files, uint32_t number)
+{
+	struct debug_file *file = &files->files.items[number];
+	uint32_t place = file->want.place;
+	const struct object *object = object_table_get(files->options.objects, file->want.object);
+
+	if (!files->options.fetch || !object)
+		return -ENOENT;
+	file->is_fetched = true;
+	return files->options.fetch(files->options.ctx, number, &file->want,
+				    place < DEBUG_SERVER_PLACE ? 0 : place - DEBUG_SERVER_PLACE, object);
+}
+
 static int ask(struct debug_files *files, uint32_t number, const struct message_want_debug *want, const char *name)
 {
 	const struct object *object = object_table_get(files->options.objects, want->object);
@@ -104,6 +122,12 @@ static int ask(struct debug_files *files, uint32_t number, const struct message_
 
 	if (want->kind == DEBUG_TEMPORARY) /* of nobody, and nowhere in particular */
 		return files->options.open(files->options.ctx, &request, 0, "");
+	if (want->kind == DEBUG_REMOTE && want->place >= DEBUG_SERVER_PLACE)
+		return fetch(files, number);
+	if (want->kind == DEBUG_REMOTE) { /* of the cache */
+		memcpy(request.id, want->id, sizeof(request.id));
+		return files->options.open(files->options.ctx, &request, 0, "");
+	}
 	err = object && object->kind == OBJECT_FILE ? spell_path(object, name, path) : -ENOENT;
 	if (err)
 		return err;
@@ -128,7 +152,9 @@ static struct debug_file *add(struct debug_files *files, const struct message_wa
 		return NULL;
 	file->fd = -1;
 	file->is_temporary = want->kind == DEBUG_TEMPORARY;
+	file->want = *want;
 	file->opened.place = want->place;
+	file->opened.origin = want->kind == DEBUG_REMOTE ? DEBUG_ORIGIN_SERVER : DEBUG_ORIGIN_OWN;
 	err = want->kind == DEBUG_TEMPORARY && files->n_temporary++ >= DEBUG_FILES_TEMPORARY
 		      ? -ENOSPC
 		      : ask(files, (uint32_t)files->files.len - 1, want, name);
@@ -188,6 +214,16 @@ void debug_files_opened(struct debug_files *files, const struct message_debug_op
 	file = &files->files.items[opened->request];
 	if (file->is_settled)
 		return;
+	if (opened->err && file->want.kind == DEBUG_REMOTE && !file->is_fetched) {
+		int err = fetch(files, opened->request);
+
+		if (!err)
+			return;
+		file = &files->files.items[opened->request];
+		settle(file, err);
+		debug_files_flush(files);
+		return;
+	}
 	settle(file, opened->err);
 	file->opened.place = opened->place;
 	file->opened.origin = opened->origin;
@@ -210,11 +246,12 @@ static bool answer(struct debug_files *files, const struct waiting *waiting)
 	if (!file->is_settled)
 		return false;
 	opened.request = waiting->request;
+	file->request = waiting->request;
 	if (files->options.send(files->options.ctx, &opened, file->path ? file->path : "", file->fd) == -ENOBUFS)
 		return false;
 	/* What is written to it goes when the resolver is done with it. */
-	if (file->is_temporary)
-		cleanup_close(&file->fd);
+	if (file->is_temporary && file->fd >= 0)
+		close(take_fd(&file->fd));
 	return true;
 }
 
@@ -231,6 +268,19 @@ void debug_files_flush(struct debug_files *files)
 void debug_files_forget_requests(struct debug_files *files)
 {
 	vec_clear(&files->waiting);
+}
+
+bool debug_files_find_answer(const struct debug_files *files, uint32_t object, uint32_t request, uint32_t *ret_number)
+{
+	for (size_t i = files->files.len; i--;) {
+		const struct debug_file *file = &files->files.items[i];
+
+		if (!file->is_settled || file->want.object != object || file->request != request)
+			continue;
+		*ret_number = (uint32_t)i;
+		return true;
+	}
+	return false;
 }
 
 size_t debug_files_memory_bytes(const struct debug_files *files)

@@ -47,10 +47,13 @@ int loop_open(struct collector *collector)
 
 void loop_tell_self(struct collector *collector)
 {
-	uint32_t tgids[] = {(uint32_t)getpid(), (uint32_t)opener_link_worker(collector->opener)->pid,
-			    (uint32_t)resolver_link_worker(collector->resolver)->pid};
+	uint32_t tgids[4] = {(uint32_t)getpid(), (uint32_t)opener_link_worker(collector->opener)->pid,
+			     (uint32_t)resolver_link_worker(collector->resolver)->pid};
+	size_t n = 3;
 
-	sampler_set_self(collector->sampler, tgids, sizeof(tgids) / sizeof(tgids[0]));
+	if (collector->downloads && downloads_worker(collector->downloads)->pid > 0)
+		tgids[n++] = (uint32_t)downloads_worker(collector->downloads)->pid;
+	sampler_set_self(collector->sampler, tgids, n);
 }
 
 /* Reads all rings and attributes what is older than `until_ns`. What a process did before it was sampled is in the
@@ -112,6 +115,7 @@ static void tick(struct collector *collector)
 	opener_link_tick(collector->opener, now_ns);
 	resolver_link_tick(collector->resolver, now_ns);
 	debug_files_flush(collector->debug_files);
+	debug_answers_tick(collector, now_ns);
 	if (collector->start_ns && !collector->is_sampling_over)
 		unwinding_tick(collector->unwinding, now_ns);
 	if (!collector->start_ns || collector->stop_ns || now_ns < collector->next_drain_ns)
@@ -127,6 +131,8 @@ static void tick(struct collector *collector)
 		collector->next_usage_ns = now_ns + USAGE_INTERVAL_NS;
 		opener_link_ping(collector->opener);
 		resolver_link_ping(collector->resolver);
+		if (collector->downloads)
+			worker_ping(downloads_worker(collector->downloads));
 		truth_measure_memory(collector);
 	}
 	/* Behind a drain: what a sample of the epoch before names is still known. */
@@ -143,8 +149,10 @@ static void read_signals(struct collector *collector)
 	struct signalfd_siginfo info;
 
 	while (read(collector->signal_fd, &info, sizeof(info)) == sizeof(info))
-		if (info.ssi_signo != SIGCHLD)
+		if (info.ssi_signo != SIGCHLD) {
 			collector->is_interrupted = true;
+			collector->is_impatient = collector->stop_ns;
+		}
 }
 
 /* One round of the loop: waits for something to happen, at most until the next drain. */
@@ -170,6 +178,9 @@ void loop_pump(struct collector *collector)
 			break;
 		case TAG_RESOLVER:
 			resolver_link_serve(collector->resolver, collector_now(), is_writable);
+			break;
+		case TAG_SENDER:
+			downloads_serve(collector->downloads, collector_now(), is_writable);
 			break;
 		}
 	}

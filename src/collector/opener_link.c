@@ -189,6 +189,11 @@ int opener_link_open_debug(struct opener_link *link, const struct message_open_d
 	return ask(link, MESSAGE_OPEN_DEBUG, &message, sizeof(message), path, message.path_len, -1);
 }
 
+int opener_link_keep_debug(struct opener_link *link, const struct message_keep_debug *keep, int fd)
+{
+	return ask(link, MESSAGE_KEEP_DEBUG, keep, sizeof(*keep), "", 0, fd);
+}
+
 int opener_link_kernel_symbols(struct opener_link *link)
 {
 	return ask(link, MESSAGE_OPEN_KERNEL_SYMBOLS, "", 0, "", 0, -1);
@@ -348,6 +353,9 @@ static void on_answer(struct opener_link *link, struct message *message)
 	case MESSAGE_DEBUG_OPENED:
 		on_debug_opened(link, message->payload, fd);
 		break;
+	case MESSAGE_DEBUG_KEPT:
+		link->events.debug_kept(link->events.ctx, ((const struct message_debug_kept *)message->payload)->err);
+		break;
 	case MESSAGE_KERNEL_SYMBOLS:
 		link->events.kernel_symbols(link->events.ctx, message->payload, fd);
 		break;
@@ -376,6 +384,7 @@ static void on_message(void *ctx, struct message *message)
 	case MESSAGE_SCAN_DONE:
 	case MESSAGE_OBJECT_OPENED:
 	case MESSAGE_DEBUG_OPENED:
+	case MESSAGE_DEBUG_KEPT:
 	case MESSAGE_KERNEL_SYMBOLS:
 		on_answer(link, message);
 		break;
@@ -423,6 +432,9 @@ static void fail(struct opener_link *link, struct request *request, int err)
 		link->events.debug_opened(link->events.ctx, &no_debug, "", -1);
 		break;
 	}
+	case MESSAGE_KEEP_DEBUG:
+		link->events.debug_kept(link->events.ctx, err);
+		break;
 	case MESSAGE_OPEN_KERNEL_SYMBOLS:
 		link->events.kernel_symbols(link->events.ctx, &no_symbols, -1);
 		break;

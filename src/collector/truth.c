@@ -40,6 +40,7 @@ void truth_measure_memory(struct collector *collector)
 	struct truth_memory now = {
 		.opener_bytes = opener_link_worker(collector->opener)->usage.pss_bytes,
 		.resolver_bytes = resolver_link_worker(collector->resolver)->usage.pss_bytes,
+		.sender_bytes = collector->downloads ? downloads_worker(collector->downloads)->usage.pss_bytes : 0,
 		.memfd_bytes = held_memfd_bytes(collector),
 	};
 	uint64_t mapped = 0;
@@ -105,7 +106,7 @@ void truth_tell(const struct collector *collector, struct truth *ret)
 	struct sampling_stats sampling;
 	const struct attribution_stats *attributed = &sampling.attribution;
 	const struct sampler_stats *sampled = &sampling.sampler;
-	uint64_t first_ns;
+	uint64_t first_ns, children_ns;
 
 	memset(ret, 0, sizeof(*ret));
 	truth_read_sampling(collector, &sampling);
@@ -140,10 +141,11 @@ void truth_tell(const struct collector *collector, struct truth *ret)
 		first_ns = collector->kernel_symbols_ns;
 	ret->first_sample_ms =
 		first_ns ? (double)(first_ns - collector->options->program_start_ns) / NSEC_PER_MSEC : -1;
-	ret->user_cpu_seconds =
-		rusage_seconds(RUSAGE_SELF) + (double)(worker_cpu_ns(opener_link_worker(collector->opener)) +
-						       worker_cpu_ns(resolver_link_worker(collector->resolver))) /
-						      NSEC_PER_SEC;
+	children_ns = worker_cpu_ns(opener_link_worker(collector->opener)) +
+		      worker_cpu_ns(resolver_link_worker(collector->resolver));
+	if (collector->downloads)
+		children_ns += worker_cpu_ns(downloads_worker(collector->downloads));
+	ret->user_cpu_seconds = rusage_seconds(RUSAGE_SELF) + (double)children_ns / NSEC_PER_SEC;
 	ret->bpf_seconds = (double)sampled->bpf_ns / NSEC_PER_SEC;
 	ret->bpf_is_estimated = sampled->bpf_ns_is_estimated;
 	ret->memory_limit_bytes = collector->budget.total;

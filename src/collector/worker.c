@@ -44,7 +44,8 @@ int worker_start(struct worker *worker, uint64_t now_ns)
 					    .memory_bytes = worker->options.memory_bytes,
 					    .share_bytes = worker->options.share_bytes,
 					    .naming_bytes = worker->options.naming_bytes,
-					    .demangle = worker->options.demangle};
+					    .demangle = worker->options.demangle,
+					    .has_servers = worker->options.has_servers};
 	int fd, err = child_spawn(worker->options.role, &worker->pid, &fd);
 
 	if (err) {
@@ -116,11 +117,10 @@ void worker_stop(struct worker *worker, unsigned wait_ms)
 	worker->pid = worker->abandoned = -1;
 }
 
-enum worker_end worker_restart(struct worker *worker, bool is_hung, uint64_t now_ns)
+enum worker_end worker_end(struct worker *worker, bool is_hung, const char **ret_text)
 {
 	bool was_alive, is_reaped;
-	enum worker_end end;
-	int status = 0, err;
+	int status = 0;
 
 	was_alive = worker->pid > 0 && !reap(worker, worker->pid, is_hung ? 0 : REAP_MS, &status);
 	is_reaped = !was_alive;
@@ -130,17 +130,24 @@ enum worker_end worker_restart(struct worker *worker, bool is_hung, uint64_t now
 		if (!is_reaped)
 			worker->abandoned = worker->pid;
 	}
-	if (was_alive && is_hung)
-		end = WORKER_END_HUNG;
-	else
-		end = child_end_is_crash(status) ? WORKER_END_CRASHED : WORKER_END_KILLED;
 	drop_channel(worker);
 	worker->pid = -1;
-	err = worker_start(worker, now_ns);
+	*ret_text = is_reaped ? child_end_text(status) : "it hangs in the kernel";
+	if (was_alive && is_hung)
+		return WORKER_END_HUNG;
+	return child_end_is_crash(status) ? WORKER_END_CRASHED : WORKER_END_KILLED;
+}
+
+enum worker_end worker_restart(struct worker *worker, bool is_hung, uint64_t now_ns)
+{
+	const char *text;
+	enum worker_end end = worker_end(worker, is_hung, &text);
+	int err = worker_start(worker, now_ns);
+
 	count(COUNTER_child_restarts);
 	log_write(err ? LOG_ERROR : LOG_INFO, "collector", "%s %s (%s), started anew: %s",
-		  role_name(worker->options.role), end == WORKER_END_HUNG ? "did not answer in time" : "ended",
-		  is_reaped ? child_end_text(status) : "it hangs in the kernel", err_name(err));
+		  role_name(worker->options.role), end == WORKER_END_HUNG ? "did not answer in time" : "ended", text,
+		  err_name(err));
 	return end;
 }
 

@@ -27,11 +27,13 @@
 /* Where the kernel has no close_range: RLIMIT_NOFILE may be "a billion". */
 #define CHILD_MAX_CLOSE (1 << 20)
 #define CHILD_EXIT_NOT_STARTED 127
+#define CHILD_MAX_VARIABLES 16
 
 static const char *const role_names[ROLE_COUNT] = {
 	[ROLE_COLLECTOR] = "collector",
 	[ROLE_OPENER] = "opener",
 	[ROLE_RESOLVER] = "resolver",
+	[ROLE_SENDER] = "sender",
 };
 
 static int program_fd = -1;
@@ -112,23 +114,37 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Which variables a child has of ours. */
+static bool is_kept(enum role role, const char *entry)
+{
+	static const char *const of_all[] = {"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
+	static const char *const of_sender[] = {"http_proxy=", "https_proxy=", "HTTPS_PROXY=", "all_proxy=",
+						"ALL_PROXY=",  "no_proxy=",    "NO_PROXY=",    "SSL_CERT_FILE="};
+
+	for (size_t i = 0; i < sizeof(of_all) / sizeof(of_all[0]); i++)
+		if (!strncmp(entry, of_all[i], strlen(of_all[i])))
+			return true;
+	for (size_t i = 0; role == ROLE_SENDER && i < sizeof(of_sender) / sizeof(of_sender[0]); i++)
+		if (!strncmp(entry, of_sender[i], strlen(of_sender[i])))
+			return true;
+	return false;
+}
+
 /* Between fork and exec, in a process of one thread. Returns only with an error. */
 static int run_child(enum role role, pid_t parent, int channel_fd, int *status_fd)
 {
 	char option[sizeof(ROLE_OPTION) + 16], level[sizeof(LOG_LEVEL_NAME) + 16];
 	char name[] = "hostprof";
 	char *const argv[] = {name, option, NULL};
-	static const char *const kept[] = {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
-	char *envp[2 + sizeof(kept) / sizeof(kept[0])] = {level};
+	char *envp[CHILD_MAX_VARIABLES] = {level};
 	int program = program_fd, err;
 	size_t n = 1;
 
 	snprintf(option, sizeof(option), ROLE_OPTION "%s", role_name(role));
 	snprintf(level, sizeof(level), LOG_LEVEL_NAME "=%d", (int)log_level());
-	for (char *const *entry = environ; entry && *entry; entry++)
-		for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]) && n + 1 < sizeof(envp) / sizeof(envp[0]); i++)
-			if (!strncmp(*entry, kept[i], strlen(kept[i])) && (*entry)[strlen(kept[i])] == '=')
-				envp[n++] = *entry;
+	for (char *const *entry = environ; entry && *entry && n + 1 < CHILD_MAX_VARIABLES; entry++)
+		if (is_kept(role, *entry))
+			envp[n++] = *entry;
 
 	err = arrange_descriptors(channel_fd, *status_fd, &program);
 	if (err)

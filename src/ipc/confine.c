@@ -5,12 +5,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +17,7 @@
 #include "base/cursor.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "call_filter.h"
 
 #define NOBODY 65534
 #define PASSWD_MAX_BYTES 65536
@@ -285,97 +284,15 @@ void confine_describe(char *to, size_t size)
 	cap_free(now);
 }
 
-#ifndef HOSTPROF_SANITIZED
-/* Allowed with any arguments. No call here opens, makes a socket, starts a process or maps executable memory. */
-static const int allowed_calls[] = {
-	/* descriptors that we were given */
-	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(write), SCMP_SYS(writev),
-	SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(close), SCMP_SYS(dup), SCMP_SYS(fcntl),
-	SCMP_SYS(ftruncate), SCMP_SYS(memfd_create),
-	/* the channel */
-	SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(poll), SCMP_SYS(ppoll),
-	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-	/* memory */
-	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(madvise),
-	/* time, cost, identity; sysinfo is asked by libc's qsort, capget by confine_describe() */
-	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(getrusage), SCMP_SYS(sysinfo), SCMP_SYS(getpid),
-	SCMP_SYS(gettid), SCMP_SYS(getrandom), SCMP_SYS(capget),
-	/* libc's own needs, abort() among them */
-	SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group)};
-
-static int add_rules(scmp_filter_ctx filter)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
-		/* Calls that this architecture never had (poll on arm64) resolve to negative pseudo numbers. */
-		if (allowed_calls[i] < 0)
-			continue;
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
-	}
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	/* libc's fstat(): of a descriptor. A path would be looked at as well, but by nobody and for its status alone.
-	 */
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-				       SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(statx), 1,
-				       SCMP_A2(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
-	/* Signals to ourselves. */
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
-	/* Limits are read, not set. */
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0, 0));
-	/* Its own, within RLIMIT_NICE. */
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2,
-				       SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0));
-	return err;
-}
-
-static int load_filter(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int err;
-
-	if (!filter)
-		return -ENOMEM;
-	err = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (!err)
-		err = add_rules(filter);
-	if (!err)
-		err = seccomp_load(filter);
-	seccomp_release(filter);
-	return err;
-}
-
 static int set_limits(size_t memory_bytes)
 {
 	const struct rlimit address_space = {.rlim_cur = memory_bytes, .rlim_max = memory_bytes};
 
+#ifdef HOSTPROF_SANITIZED
+	return 0;
+#endif
 	return memory_bytes && setrlimit(RLIMIT_AS, &address_space) ? -errno : 0;
 }
-#else
-static int load_filter(void)
-{
-	return 0;
-}
-
-static int set_limits(size_t memory_bytes)
-{
-	(void)memory_bytes;
-	return 0;
-}
-#endif
 
 /* Nobody, where we may; an ordinary user's resolver stays that user, with the filter around it. */
 static int become_nobody(void)
@@ -390,9 +307,10 @@ static int become_nobody(void)
 	return err == -EPERM || err == -EINVAL ? 0 : err;
 }
 
-int confine_resolver(size_t memory_bytes)
+/* What resolver and sender share: nobody with nothing, within limits. */
+static int confine_to_nothing(size_t memory_bytes, uint64_t file_bytes)
 {
-	const struct rlimit no_core = {0}, file_size = {RESOLVER_FILE_BYTES, RESOLVER_FILE_BYTES};
+	const struct rlimit no_core = {0}, file_size = {file_bytes, file_bytes};
 	int err;
 
 	limit_bounding_set(CAPS_NONE);
@@ -404,9 +322,30 @@ int confine_resolver(size_t memory_bytes)
 		err = seal_child();
 	if (!err && (setrlimit(RLIMIT_CORE, &no_core) || setrlimit(RLIMIT_FSIZE, &file_size)))
 		err = -errno;
-	if (!err)
-		err = set_limits(memory_bytes);
-	return err ? err : load_filter();
+	return err ? err : set_limits(memory_bytes);
+}
+
+int confine_resolver(size_t memory_bytes)
+{
+	int err = confine_to_nothing(memory_bytes, RESOLVER_FILE_BYTES);
+
+	return err ? err : call_filter_resolver();
+}
+
+int confine_sender(size_t memory_bytes)
+{
+	return confine_to_nothing(memory_bytes, SENDER_FILE_BYTES);
+}
+
+int confine_sender_calls(void)
+{
+	return call_filter_sender();
+}
+
+int confine_name_service(void)
+{
+	/* The parent's death was asked of the kernel for the parent alone. */
+	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ? -errno : call_filter_name_service();
 }
 
 bool confine_has_capability(const char *name)

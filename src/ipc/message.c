@@ -69,6 +69,12 @@ union fixed_part {
 	struct message_description description;
 	struct message_profile_files profile_files;
 	struct message_symbolized symbolized;
+	struct message_keep_debug keep_debug;
+	struct message_debug_kept debug_kept;
+	struct message_debug_server debug_server;
+	struct message_fetch_debug fetch_debug;
+	struct message_fetch_progress fetch_progress;
+	struct message_debug_fetched debug_fetched;
 };
 
 struct layout {
@@ -98,7 +104,7 @@ static bool ready_is_right(const union fixed_part *part)
 
 static bool start_is_right(const union fixed_part *part)
 {
-	return part->start.demangle < DEMANGLE_MODE_COUNT;
+	return part->start.demangle < DEMANGLE_MODE_COUNT && part->start.has_servers <= 1;
 }
 
 static bool scan_is_right(const union fixed_part *part)
@@ -234,12 +240,12 @@ static bool addresses_named_needs_fd(const union fixed_part *part)
 
 static bool debug_directory_is_right(const union fixed_part *part)
 {
-	return part->debug_directory.index < DEBUG_MAX_DIRECTORIES;
+	return part->debug_directory.index <= DEBUG_CACHE_DIRECTORY;
 }
 
 static bool debug_directory_opened_is_right(const union fixed_part *part)
 {
-	return part->debug_directory_opened.index < DEBUG_MAX_DIRECTORIES && is_err(part->debug_directory_opened.err);
+	return part->debug_directory_opened.index <= DEBUG_CACHE_DIRECTORY && is_err(part->debug_directory_opened.err);
 }
 
 /* What it is asked for by: an id, or a name. */
@@ -247,6 +253,7 @@ static bool is_debug_request(uint32_t kind, uint32_t id_len, bool has_name)
 {
 	switch (kind) {
 	case DEBUG_BUILD_ID:
+	case DEBUG_REMOTE:
 		return id_len >= DEBUG_ID_MIN && id_len <= DEBUG_ID_MAX && !has_name;
 	case DEBUG_SUPPLEMENTARY:
 		return id_len >= DEBUG_ID_MIN && id_len <= DEBUG_ID_MAX && has_name;
@@ -330,6 +337,36 @@ static bool symbolized_is_right(const union fixed_part *part)
 static bool symbolized_needs_fd(const union fixed_part *part)
 {
 	return !part->symbolized.err;
+}
+
+static bool is_debug_id(uint32_t len)
+{
+	return len >= DEBUG_ID_MIN && len <= DEBUG_ID_MAX;
+}
+
+static bool keep_debug_is_right(const union fixed_part *part)
+{
+	return is_debug_id(part->keep_debug.id_len);
+}
+
+static bool debug_kept_is_right(const union fixed_part *part)
+{
+	return is_err(part->debug_kept.err);
+}
+
+static bool fetch_debug_is_right(const union fixed_part *part)
+{
+	return is_debug_id(part->fetch_debug.id_len) && part->fetch_debug.server < DEBUG_MAX_SERVERS;
+}
+
+static bool fetch_progress_is_right(const union fixed_part *part)
+{
+	return part->fetch_progress.server < DEBUG_MAX_SERVERS;
+}
+
+static bool debug_fetched_is_right(const union fixed_part *part)
+{
+	return is_err(part->debug_fetched.err) && part->debug_fetched.server < DEBUG_MAX_SERVERS;
 }
 
 #define WITH_TEXT(rule, type, field) .text_rule = (rule), .length_at = offsetof(type, field)
@@ -463,6 +500,26 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT] = {
 				.fd_rule = FD_AS_CONTENT_SAYS,
 				.is_right = symbolized_is_right,
 				.needs_fd = symbolized_needs_fd},
+	[MESSAGE_KEEP_DEBUG] = {.name = "KEEP_DEBUG",
+				.fixed = sizeof(struct message_keep_debug),
+				.fd_rule = FD_REQUIRED,
+				.is_right = keep_debug_is_right},
+	[MESSAGE_DEBUG_KEPT] = {.name = "DEBUG_KEPT",
+				.fixed = sizeof(struct message_debug_kept),
+				.is_right = debug_kept_is_right},
+	[MESSAGE_DEBUG_SERVER] = {.name = "DEBUG_SERVER",
+				  .fixed = sizeof(struct message_debug_server),
+				  WITH_TEXT(TEXT_PATH, struct message_debug_server, url_len)},
+	[MESSAGE_FETCH_DEBUG] = {.name = "FETCH_DEBUG",
+				 .fixed = sizeof(struct message_fetch_debug),
+				 .fd_rule = FD_REQUIRED,
+				 .is_right = fetch_debug_is_right},
+	[MESSAGE_FETCH_PROGRESS] = {.name = "FETCH_PROGRESS",
+				    .fixed = sizeof(struct message_fetch_progress),
+				    .is_right = fetch_progress_is_right},
+	[MESSAGE_DEBUG_FETCHED] = {.name = "DEBUG_FETCHED",
+				   .fixed = sizeof(struct message_debug_fetched),
+				   .is_right = debug_fetched_is_right},
 };
 
 bool message_name_is_safe(const char *name, size_t len)

@@ -22,6 +22,7 @@
 #include "ipc/confine.h"
 #include "ipc/message.h"
 #include "ipc/usage.h"
+#include "opener/debug_cache.h"
 #include "opener/debug_file.h"
 #include "opener/object_file.h"
 #include "opener/output.h"
@@ -43,6 +44,7 @@ struct opener {
 	uint32_t own_mnt_ns;
 	int debug_directories[DEBUG_MAX_DIRECTORIES];
 	size_t n_debug_directories;
+	struct debug_cache cache;
 	struct usage usage;
 	bool is_started;
 	struct log_limit open_limit, scan_limit, root_limit;
@@ -210,6 +212,29 @@ static int on_open_perf_map(struct opener *opener, const struct message *message
 	return answer(opener, MESSAGE_OBJECT_OPENED, message->id, &opened, sizeof(opened), fd);
 }
 
+static int answer_directory(struct opener *opener, const struct message *message, int err)
+{
+	const struct message_debug_directory *request = message->payload;
+	const struct message_debug_directory_opened opened = {.index = request->index, .err = err};
+
+	return answer(opener, MESSAGE_DEBUG_DIRECTORY_OPENED, message->id, &opened, sizeof(opened), -1);
+}
+
+static int on_cache_directory(struct opener *opener, const struct message *message)
+{
+	const struct message_debug_directory *request = message->payload;
+	char path[MESSAGE_MAX_PATH + 1];
+	int err;
+
+	copy_text(request + 1, request->path_len, path);
+	err = confine_lower(opener->invoker);
+	if (!err)
+		err = debug_cache_open(&opener->cache, path);
+	if (confine_raise())
+		return -EPERM;
+	return answer_directory(opener, message, err);
+}
+
 /* As the user who named it. They come in the order of their numbers, each once to an opener. */
 static int on_debug_directory(struct opener *opener, const struct message *message)
 {
@@ -218,6 +243,8 @@ static int on_debug_directory(struct opener *opener, const struct message *messa
 	char path[MESSAGE_MAX_PATH + 1];
 	int fd = -1;
 
+	if (request->index == DEBUG_CACHE_DIRECTORY)
+		return on_cache_directory(opener, message);
 	if (opener->n_debug_directories == DEBUG_MAX_DIRECTORIES)
 		return -EBADMSG;
 	copy_text(request + 1, request->path_len, path);
@@ -232,7 +259,7 @@ static int on_debug_directory(struct opener *opener, const struct message *messa
 	}
 	if (fd >= 0)
 		opener->debug_directories[opener->n_debug_directories++] = fd;
-	return answer(opener, MESSAGE_DEBUG_DIRECTORY_OPENED, message->id, &opened, sizeof(opened), -1);
+	return answer_directory(opener, message, opened.err);
 }
 
 static bool is_same_directory(int a, int b)
@@ -241,6 +268,31 @@ static bool is_same_directory(int a, int b)
 
 	return a >= 0 && b >= 0 && !fstat(a, &left) && !fstat(b, &right) && left.st_dev == right.st_dev &&
 	       left.st_ino == right.st_ino;
+}
+
+/* Of the cache, with the rights of whose it is: a file in it, or one to be written, elsewhere if it must be. */
+static int open_cached(struct opener *opener, const struct message_open_debug *request,
+		       struct message_debug_opened *ret, char found[MESSAGE_MAX_PATH + 1], int *ret_fd)
+{
+	int err = confine_lower(opener->invoker);
+
+	ret->place = request->place;
+	ret->origin = DEBUG_ORIGIN_CACHE;
+	if (!err && request->kind == DEBUG_DOWNLOAD)
+		err = debug_cache_temporary(&opener->cache, ret_fd);
+	else if (!err && !request->place) /* there is one place */
+		err = debug_cache_find(&opener->cache, request->id, request->id_len, found, MESSAGE_MAX_PATH + 1,
+				       ret_fd);
+	else
+		err = err ? err : -ENOENT;
+	if (confine_raise()) {
+		cleanup_close(ret_fd);
+		*ret_fd = -1;
+		return -ENOTRECOVERABLE;
+	}
+	if (err && request->kind == DEBUG_DOWNLOAD)
+		err = debug_file_temporary(&opener->invoker, ret_fd);
+	return err;
 }
 
 static int open_debug(struct opener *opener, const struct message_open_debug *request, const char *path,
@@ -256,6 +308,8 @@ static int open_debug(struct opener *opener, const struct message_open_debug *re
 
 	if (request->kind == DEBUG_TEMPORARY)
 		return debug_file_temporary(&opener->invoker, ret_fd);
+	if (request->kind == DEBUG_REMOTE || request->kind == DEBUG_DOWNLOAD)
+		return open_cached(opener, request, ret, found, ret_fd);
 	if (object_root_open(&finder, request->mnt_ns, request->candidate, request->candidates, &own))
 		own = -1;
 	/* Another namespace may have other mounts below the same root. */
@@ -281,6 +335,18 @@ static int on_open_debug(struct opener *opener, const struct message *message)
 		return -EPERM;
 	reply.head.path_len = (uint32_t)strlen(reply.found);
 	return answer(opener, MESSAGE_DEBUG_OPENED, message->id, &reply, sizeof(reply.head) + reply.head.path_len, fd);
+}
+
+static int on_keep_debug(struct opener *opener, struct message *message)
+{
+	const struct message_keep_debug *request = message->payload;
+	struct message_debug_kept kept = {.err = confine_lower(opener->invoker)};
+
+	if (!kept.err)
+		kept.err = debug_cache_keep(&opener->cache, request->id, request->id_len, take_fd(&message->fd));
+	if (confine_raise())
+		return -EPERM;
+	return answer(opener, MESSAGE_DEBUG_KEPT, message->id, &kept, sizeof(kept), -1);
 }
 
 static int on_open_kernel_symbols(struct opener *opener, const struct message *message)
@@ -344,7 +410,7 @@ static int on_output_write(struct opener *opener, const struct message *message)
 	return answer_output(opener, MESSAGE_OUTPUT_WRITTEN, message, result, path);
 }
 
-static int dispatch(struct opener *opener, const struct message *message)
+static int dispatch(struct opener *opener, struct message *message)
 {
 	if (message->type == MESSAGE_START)
 		return on_start(opener, message);
@@ -365,6 +431,8 @@ static int dispatch(struct opener *opener, const struct message *message)
 		return on_debug_directory(opener, message);
 	case MESSAGE_OPEN_DEBUG:
 		return on_open_debug(opener, message);
+	case MESSAGE_KEEP_DEBUG:
+		return on_keep_debug(opener, message);
 	case MESSAGE_OPEN_KERNEL_SYMBOLS:
 		return on_open_kernel_symbols(opener, message);
 	case MESSAGE_OUTPUT_PREPARE:
@@ -403,6 +471,7 @@ int opener_main(int channel_fd)
 		opener->procfs.cgroup[i].fd = -1;
 	root_cache_init(&opener->roots);
 	outputs_init(&opener->outputs);
+	debug_cache_init(&opener->cache);
 	opener->open_limit.burst = opener->scan_limit.burst = opener->root_limit.burst = WARNINGS_A_MINUTE;
 	/* Before the user changes: then the file is root's. */
 	opener->usage = usage_open();
@@ -414,6 +483,7 @@ out:
 		log_errno(err, MODULE, "stopped");
 	if (opener) {
 		outputs_release(&opener->outputs);
+		debug_cache_release(&opener->cache);
 		root_cache_release(&opener->roots);
 		procfs_release(&opener->procfs);
 		for (size_t i = 0; i < opener->n_debug_directories; i++)

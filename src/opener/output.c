@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,10 +14,9 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "ipc/memfd.h"
+#include "temporary_file.h"
 
-#define FILE_MODE 0600
 #define DIRECTORY_MODE 0755
-#define TEMPORARY_ATTEMPTS 16
 #define NAME_BYTES 256 /* NAME_MAX and NUL */
 
 struct output {
@@ -30,148 +28,6 @@ struct output {
 	char name[NAME_BYTES]; /* of a file in dir_fd; empty for a directory */
 	char path[];	       /* as given, a directory's without slashes at the end */
 };
-
-/* A file in the making, in the directory where it will be: nameless, or under a name of its own where the file system
- * has no O_TMPFILE. */
-struct temporary {
-	int dir_fd, fd;
-	char name[32]; /* empty: nameless */
-};
-
-static int temporary_name(char *to, size_t size)
-{
-	uint64_t random;
-
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
-	snprintf(to, size, ".hostprof-%016llx", (unsigned long long)random);
-	return 0;
-}
-
-static int temporary_open_named(struct temporary *temporary)
-{
-	for (int i = 0; i < TEMPORARY_ATTEMPTS; i++) {
-		int err = temporary_name(temporary->name, sizeof(temporary->name));
-
-		if (err)
-			return err;
-		temporary->fd = openat(temporary->dir_fd, temporary->name,
-				       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-		if (temporary->fd >= 0)
-			return 0;
-		if (errno != EEXIST)
-			break;
-	}
-	temporary->name[0] = 0;
-	return -errno;
-}
-
-static void temporary_discard(struct temporary *temporary)
-{
-	cleanup_close(&temporary->fd);
-	temporary->fd = -1;
-	if (temporary->name[0])
-		unlinkat(temporary->dir_fd, temporary->name, 0);
-	temporary->name[0] = 0;
-}
-
-static int temporary_open(int dir_fd, struct temporary *ret)
-{
-	struct temporary temporary = {.dir_fd = dir_fd};
-	int err;
-
-	temporary.fd = openat(dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, FILE_MODE);
-	/* EISDIR and ENOENT come from kernels or file systems that take the flag for something else. */
-	if (temporary.fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL)) {
-		err = temporary_open_named(&temporary);
-		if (err)
-			return err;
-	} else if (temporary.fd < 0) {
-		return -errno;
-	}
-	if (fchmod(temporary.fd, FILE_MODE)) { /* whatever the umask is */
-		err = -errno;
-		temporary_discard(&temporary);
-		return err;
-	}
-	*ret = temporary;
-	return 0;
-}
-
-/* Gives a nameless file a name. -EEXIST. */
-static int temporary_link(const struct temporary *temporary, const char *name)
-{
-	char link[64];
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", temporary->fd);
-	return linkat(AT_FDCWD, link, temporary->dir_fd, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
-}
-
-/* The last word on writing: some file systems tell at close() that there was no room. */
-static int temporary_close(struct temporary *temporary)
-{
-	int fd = take_fd(&temporary->fd);
-
-	return close(fd) && errno != EINTR ? -errno : 0;
-}
-
-static int rename_over(struct temporary *temporary, const char *name)
-{
-	if (renameat(temporary->dir_fd, temporary->name, temporary->dir_fd, name))
-		return -errno;
-	temporary->name[0] = 0; /* it is the output now */
-	return 0;
-}
-
-static int rename_beside(struct temporary *temporary, const char *name)
-{
-	int fd, err;
-
-	if (!renameat2(temporary->dir_fd, temporary->name, temporary->dir_fd, name, RENAME_NOREPLACE)) {
-		temporary->name[0] = 0;
-		return 0;
-	}
-	if (errno != EINVAL && errno != ENOSYS)
-		return -errno;
-	/* No such flag there (network file systems): claim the name with an empty file that is ours to replace. */
-	fd = openat(temporary->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	err = rename_over(temporary, name);
-	if (err)
-		unlinkat(temporary->dir_fd, name, 0);
-	return err;
-}
-
-/* Puts the finished file in place; the temporary is used up on success. */
-static int temporary_publish(struct temporary *temporary, const char *name, bool is_forced)
-{
-	char link_name[sizeof(temporary->name)] = "";
-	int err;
-
-	if (!temporary->name[0] && !is_forced) {
-		err = temporary_link(temporary, name);
-		if (err)
-			return err;
-		err = temporary_close(temporary);
-		if (err)
-			unlinkat(temporary->dir_fd, name, 0);
-		return err;
-	}
-	if (!temporary->name[0]) {
-		err = temporary_name(link_name, sizeof(link_name));
-		if (!err)
-			err = temporary_link(temporary, link_name);
-		if (err)
-			return err;
-		memcpy(temporary->name, link_name, sizeof(link_name));
-	}
-	err = temporary_close(temporary);
-	if (err)
-		return err;
-	return is_forced ? rename_over(temporary, name) : rename_beside(temporary, name);
-}
 
 /* May this name be written? A link is refused here; one that appears later is replaced, never followed. */
 static int check_target(int dir_fd, const char *name, bool is_forced)
@@ -224,11 +80,11 @@ static int open_directory(const char *path, int *ret_fd)
 
 static int try_to_write(int dir_fd)
 {
-	struct temporary temporary = {.fd = -1};
-	int err = temporary_open(dir_fd, &temporary);
+	struct temporary_file temporary = {.fd = -1};
+	int err = temporary_file_open(dir_fd, &temporary);
 
 	if (!err)
-		temporary_discard(&temporary);
+		temporary_file_discard(&temporary);
 	return err;
 }
 
@@ -351,18 +207,18 @@ int outputs_prepare(struct outputs *outputs, const struct message_output_prepare
 
 static int write_content(const struct output *output, const char *name, const struct memfd_map *content)
 {
-	struct temporary temporary;
+	struct temporary_file temporary;
 	int err = check_target(output->dir_fd, name, output->is_forced);
 
 	if (!err)
-		err = temporary_open(output->dir_fd, &temporary);
+		err = temporary_file_open(output->dir_fd, &temporary);
 	if (err)
 		return err;
 	err = io_write_full(temporary.fd, content->bytes, content->len);
 	if (!err)
-		err = temporary_publish(&temporary, name, output->is_forced);
+		err = temporary_file_publish(&temporary, name, output->is_forced);
 	if (err)
-		temporary_discard(&temporary);
+		temporary_file_discard(&temporary);
 	return err;
 }
 

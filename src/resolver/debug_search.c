@@ -14,13 +14,14 @@
 /* Of one kind: places are few, so more is somebody's game. */
 #define MAX_TRIES 64
 
-enum step { STEP_BUILD_ID, STEP_LINK, STEP_SUPPLEMENTARY, STEP_OVER };
+enum step { STEP_BUILD_ID, STEP_LINK, STEP_SERVER, STEP_SUPPLEMENTARY, STEP_SUPPLEMENTARY_SERVER, STEP_OVER };
 
 struct debug_search {
 	struct debug_search_options options;
 	enum step step;
 	uint32_t request, place, tries;
-	int err; /* of the step: the most telling so far */
+	uint32_t answered; /* the request that was answered last */
+	int err;	   /* of the step: the most telling so far */
 	uint32_t origin;
 	struct debug_link link;
 	struct dwarf_link supplementary_link;
@@ -33,7 +34,8 @@ static void note(struct debug_search *search, enum source_kind kind, int err, ui
 	struct message_sources *sources = &search->sources;
 
 	if (sources->n < MESSAGE_MAX_SOURCES)
-		sources->sources[sources->n++] = (struct message_source){.kind = kind, .err = err, .origin = origin};
+		sources->sources[sources->n++] = (struct message_source){
+			.kind = kind, .err = err, .origin = origin, .request = search->answered};
 }
 
 /* --- what the file has itself ------------------------------------------------------------------------------------- */
@@ -89,7 +91,7 @@ static int check_debug(const struct debug_search *search, struct image *debug)
 
 	if (debug->dev == image->dev && debug->ino == image->ino)
 		return -ELOOP;
-	if (search->step == STEP_BUILD_ID && !have_ids)
+	if (search->step != STEP_LINK && !have_ids)
 		return -ESTALE;
 	if (have_ids && !build_id_is_same(&image->build_id, &debug->build_id))
 		return -ESTALE;
@@ -113,16 +115,21 @@ static int check_supplementary(const struct debug_search *search, const struct i
 	return 0;
 }
 
+static bool is_for_supplementary(const struct debug_search *search)
+{
+	return search->step == STEP_SUPPLEMENTARY || search->step == STEP_SUPPLEMENTARY_SERVER;
+}
+
 /* Takes over the descriptor. */
 static int accept(struct debug_search *search, int fd)
 {
-	struct image **found = search->step == STEP_SUPPLEMENTARY ? &search->supplementary : &search->debug;
+	struct image **found = is_for_supplementary(search) ? &search->supplementary : &search->debug;
 	struct image *image;
 	int err = image_open(fd, &image);
 
 	if (err)
 		return err;
-	err = search->step == STEP_SUPPLEMENTARY ? check_supplementary(search, image) : check_debug(search, image);
+	err = is_for_supplementary(search) ? check_supplementary(search, image) : check_debug(search, image);
 	if (!err)
 		err = image_intern(search->options.images, image, found);
 	if (err)
@@ -183,6 +190,20 @@ static int describe_supplementary(struct debug_search *search, struct message_wa
 	return 0;
 }
 
+/* By the id alone, of a server. */
+static int describe_remote(struct debug_search *search, struct message_want_debug *want)
+{
+	const char *name;
+	int err = -ENOENT;
+
+	if (search->options.has_servers && search->step == STEP_SERVER)
+		err = describe_build_id(search, want);
+	else if (search->options.has_servers && !search->supplementary)
+		err = describe_supplementary(search, want, &name);
+	want->kind = DEBUG_REMOTE;
+	return err;
+}
+
 static int describe(struct debug_search *search, struct message_want_debug *want, const char **ret_name)
 {
 	*ret_name = "";
@@ -191,8 +212,10 @@ static int describe(struct debug_search *search, struct message_want_debug *want
 		return describe_build_id(search, want);
 	case STEP_LINK:
 		return describe_link(search, want, ret_name);
-	default:
+	case STEP_SUPPLEMENTARY:
 		return describe_supplementary(search, want, ret_name);
+	default:
+		return describe_remote(search, want);
 	}
 }
 
@@ -203,6 +226,8 @@ static enum source_kind source_of(enum step step)
 		return SOURCE_BUILD_ID;
 	case STEP_LINK:
 		return SOURCE_LINK;
+	case STEP_SERVER:
+		return SOURCE_SERVER;
 	default:
 		return SOURCE_SUPPLEMENTARY;
 	}
@@ -271,6 +296,7 @@ int debug_search_answer(struct debug_search *search, const struct message_debug_
 	int err = answer->err;
 
 	search->request = 0;
+	search->answered = answer->request;
 	if (!err)
 		err = taken < 0 ? -EBADF : accept(search, take_fd(&taken));
 	if (err && err != -ENOENT) {

@@ -109,6 +109,11 @@ void object_cache_limit(struct object_cache *cache, size_t cache_bytes, size_t f
 	}
 }
 
+void object_cache_use_servers(struct object_cache *cache, bool has_servers)
+{
+	cache->debug_files.has_servers = has_servers;
+}
+
 void object_cache_free(struct object_cache *cache)
 {
 	const void *key;

@@ -39,6 +39,7 @@ int object_cache_seek_debug(struct object_cache *cache, struct object *object)
 		.object = object->id,
 		.image = object->image,
 		.is_lone = object->kind != OBJECT_FILE || object->flags & OBJECT_LONE,
+		.has_servers = cache->debug_files.has_servers,
 		.want = cache->debug_files.want ? want_debug : NULL,
 		.ctx = cache,
 	};

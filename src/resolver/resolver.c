@@ -66,6 +66,7 @@ static int on_start(struct resolver *resolver, const struct message *message)
 	resolver->share_bytes = start->share_bytes;
 	resolver->naming_bytes = start->naming_bytes;
 	resolver_limit(resolver, start->share_bytes);
+	object_cache_use_servers(resolver->cache, start->has_servers);
 	resolver->usage = usage_open();
 	/* What is hostile here gets no more than an ordinary share of a CPU; but for tables, whose making the collector
 	 * paces: they are made as the collector itself runs, or a busy machine would wait for them for seconds. */

@@ -324,6 +324,7 @@ static void describe_unnamed(const struct batch *batch, const struct frame_names
 		to->sought |= bit;
 		to->found |= source->err ? 0 : bit;
 		to->bad |= source->err && source->err != -ENOENT ? bit : 0;
+		to->server_err = source->kind == SOURCE_SERVER ? source->err : to->server_err;
 	}
 	text_copy(to->build_id, sizeof(to->build_id), object_cache_build_id(cache, id));
 }

@@ -90,7 +90,7 @@ finds fopen_in_symbol src/symbol/ksyms.c 'void *g(void) { return (void *)fopen("
 finds socket_call_in_encoder src/encode/pprof.c 'int g(void) { return socket(1, 1, 0); }'
 
 clean_tree
-mkdir "$tree/src/sender"
+mkdir "$tree/src/stray"
 if "$check" "$tree" 2>/dev/null; then
 	echo 'not ok folder_without_a_layer'
 else

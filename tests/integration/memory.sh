@@ -62,7 +62,7 @@ for mem in 48 96; do
 	check "live_memory_${mem}_is_told_as_seen" "seen $(cat "$T/seen"), told $told" \
 		awk -v s="$(seen .bytes)" -v t="$told" 'BEGIN { exit !(t > 0.8 * s && t < 1.25 * s) }'
 	equal "live_memory_${mem}_parts_are_the_sum" true "$(json '.memory_peak | .bytes == ([.collector_bytes, .opener_bytes,
-		.resolver_bytes, .bpf_bytes, .ring_bytes, .memfd_bytes] | add) and .limit_bytes == '$((mem << 20)))"
+		.resolver_bytes, .sender_bytes, .bpf_bytes, .ring_bytes, .memfd_bytes] | add) and .limit_bytes == '$((mem << 20)))"
 	check "live_memory_${mem}_accounts_balance" "$(cat "$T/json")" accounts_balance
 	equal "live_memory_${mem}_loses_no_sample" 0 "$(lost)"
 	equal "live_memory_${mem}_folded_sums_to_delivered" "$(json .delivered)" "$(awk '{n += $NF} END {print n}' "$T/folded")"

@@ -117,12 +117,17 @@ struct spawned {
 	struct channel *channel;
 };
 
-static void spawn(struct spawned *ret)
+static void spawn_as(enum role role, struct spawned *ret)
 {
 	int fd;
 
-	assert_int_equal(child_spawn(ROLE_OPENER, &ret->pid, &fd), 0);
+	assert_int_equal(child_spawn(role, &ret->pid, &fd), 0);
 	assert_int_equal(channel_new(fd, true, 0, &ret->channel), 0);
+}
+
+static void spawn(struct spawned *ret)
+{
+	spawn_as(ROLE_OPENER, ret);
 }
 
 static void ask(const struct spawned *child, enum question question, char text[128])
@@ -151,10 +156,11 @@ static void a_role_is_read_from_argv(void **state)
 		int argc;
 		enum role role;
 	} cases[] = {
-		{"--role=opener", 2, ROLE_OPENER},	 {"--role=resolver", 2, ROLE_RESOLVER},
-		{"--role=collector", 2, ROLE_COLLECTOR}, {"--role=", 2, ROLE_COLLECTOR},
-		{"--role=openers", 2, ROLE_COLLECTOR},	 {"record", 2, ROLE_COLLECTOR},
-		{"--role=opener", 3, ROLE_COLLECTOR},	 {"--role=opener", 1, ROLE_COLLECTOR},
+		{"--role=opener", 2, ROLE_OPENER},    {"--role=resolver", 2, ROLE_RESOLVER},
+		{"--role=sender", 2, ROLE_SENDER},    {"--role=collector", 2, ROLE_COLLECTOR},
+		{"--role=", 2, ROLE_COLLECTOR},	      {"--role=openers", 2, ROLE_COLLECTOR},
+		{"record", 2, ROLE_COLLECTOR},	      {"--role=opener", 3, ROLE_COLLECTOR},
+		{"--role=opener", 1, ROLE_COLLECTOR},
 	};
 
 	(void)state;
@@ -166,6 +172,7 @@ static void a_role_is_read_from_argv(void **state)
 		assert_int_equal(role_from_argv(cases[i].argc, argv), cases[i].role);
 	}
 	assert_string_equal(role_name(ROLE_RESOLVER), "resolver");
+	assert_string_equal(role_name(ROLE_SENDER), "sender");
 	assert_string_equal(role_name(ROLE_COUNT), "unknown");
 }
 
@@ -211,6 +218,33 @@ static void a_child_gets_no_environment_but_ours(void **state)
 	ask(&child, ASK_ENVIRONMENT, text);
 	assert_string_equal(text, "HOSTPROF_LOG_LEVEL UBSAN_OPTIONS ");
 	assert_int_equal(finish(&child), 0);
+}
+
+static void a_sender_has_what_says_how_the_network_is_reached(void **state)
+{
+	static const char *const names[] = {"https_proxy", "no_proxy", "SSL_CERT_FILE", "DEBUGINFOD_URLS", "HOME"};
+	struct spawned child;
+	char text[128];
+
+	(void)state;
+	unsetenv("ASAN_OPTIONS");
+	unsetenv("LSAN_OPTIONS");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		setenv(names[i], "x", 1);
+	spawn_as(ROLE_SENDER, &child);
+	ask(&child, ASK_ENVIRONMENT, text);
+	assert_non_null(strstr(text, "https_proxy "));
+	assert_non_null(strstr(text, "no_proxy "));
+	assert_non_null(strstr(text, "SSL_CERT_FILE "));
+	assert_null(strstr(text, "DEBUGINFOD_URLS"));
+	assert_null(strstr(text, "HOME"));
+	assert_int_equal(finish(&child), 0);
+	spawn(&child);
+	ask(&child, ASK_ENVIRONMENT, text);
+	assert_null(strstr(text, "proxy"));
+	assert_int_equal(finish(&child), 0);
+	for (size_t i = 0; i + 1 < sizeof(names) / sizeof(names[0]); i++)
+		unsetenv(names[i]);
 }
 
 static void a_child_inherits_its_channel_alone(void **state)
@@ -336,6 +370,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_role_is_read_from_argv),
 		cmocka_unit_test(a_child_starts_with_clean_signals_and_our_log_level),
 		cmocka_unit_test(a_child_gets_no_environment_but_ours),
+		cmocka_unit_test(a_sender_has_what_says_how_the_network_is_reached),
 		cmocka_unit_test(a_child_inherits_its_channel_alone),
 		cmocka_unit_test(our_own_descriptors_do_not_leak),
 		cmocka_unit_test(the_end_of_a_child_is_told),

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -466,6 +468,137 @@ static void what_a_resolver_must_not_do_kills_it(void **state)
 	}
 }
 
+/* --- sender --- */
+
+static void confine_whole_sender(void)
+{
+	EXPECT(!confine_sender(MEMORY_BYTES));
+	EXPECT(!confine_sender_calls());
+}
+
+static int given_socket = -1; /* of a server on the loopback interface */
+
+static void sender_work_body(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t len = sizeof(address);
+	int fd, one = 1;
+
+	confine_whole_sender();
+	EXPECT(!getsockname(given_socket, (struct sockaddr *)&address, &len));
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	EXPECT(fd >= 0);
+	EXPECT(!setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)));
+	EXPECT(!connect(fd, (struct sockaddr *)&address, len));
+	EXPECT(!count_caps(CAP_EFFECTIVE));
+	/* What libraries try is refused and no more. */
+	if (!IS_SANITIZED) {
+		EXPECT(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
+		EXPECT(open("/tmp", O_TMPFILE | O_RDWR, 0600) < 0 && errno == EACCES);
+		EXPECT(access("/etc/passwd", R_OK) < 0 && errno == EACCES);
+		EXPECT(fork() < 0 && errno == EPERM);
+	}
+}
+
+static void a_sender_has_the_network_and_no_file(void **state)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	(void)state;
+	given_socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(given_socket, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(given_socket, 1), 0);
+	assert_int_equal(run(sender_work_body), 0);
+	close(given_socket);
+}
+
+static void try_unix_socket(void)
+{
+	socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static void try_raw_socket(void)
+{
+	socket(AF_NETLINK, SOCK_RAW, 0);
+}
+
+static void try_terminal_request(void)
+{
+	ioctl(STDERR_FILENO, TIOCSTI, "x");
+}
+
+static void try_to_bind(void)
+{
+	bind(0, NULL, 0);
+}
+
+static void try_to_remove(void)
+{
+	unlink("/tmp/hostprof-no-such-file");
+}
+
+static void forbidden_to_sender_body(void)
+{
+	some_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	confine_whole_sender();
+	forbidden();
+}
+
+static void forbidden_to_name_service_body(void)
+{
+	EXPECT(!confine_sender(MEMORY_BYTES));
+	EXPECT(!confine_name_service());
+	forbidden();
+}
+
+static void must_be_killed(const char *name, void (*confined)(void), void (*body)(void))
+{
+	int status;
+
+	forbidden = body;
+	status = run(confined);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+		fail_msg("%s: %s", name, child_end_text(status));
+}
+
+static void what_a_sender_must_not_do_kills_it(void **state)
+{
+	(void)state;
+	must_be_killed("exec", forbidden_to_sender_body, try_exec);
+	must_be_killed("unix socket", forbidden_to_sender_body, try_unix_socket);
+	must_be_killed("netlink socket", forbidden_to_sender_body, try_raw_socket);
+	must_be_killed("typing into the terminal", forbidden_to_sender_body, try_terminal_request);
+	must_be_killed("bind", forbidden_to_sender_body, try_to_bind);
+	must_be_killed("unlink", forbidden_to_sender_body, try_to_remove);
+	must_be_killed("mmap executable", forbidden_to_sender_body, try_executable_memory);
+	must_be_killed("kill", forbidden_to_sender_body, try_to_kill_the_parent);
+}
+
+static void name_service_body(void)
+{
+	EXPECT(!confine_sender(MEMORY_BYTES));
+	EXPECT(!confine_name_service());
+	EXPECT(open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0);
+	EXPECT(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) >= 0);
+	if (!IS_SANITIZED) {
+		EXPECT(open("/dev/null", O_WRONLY) < 0 && errno == EACCES);
+		EXPECT(open("/tmp/hostprof-test-name-service", O_CREAT | O_RDONLY, 0600) < 0 && errno == EACCES);
+	}
+}
+
+static void a_name_service_reads_and_writes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(run(name_service_body), 0);
+	if (IS_SANITIZED)
+		return;
+	must_be_killed("exec", forbidden_to_name_service_body, try_exec);
+	must_be_killed("unlink", forbidden_to_name_service_body, try_to_remove);
+	must_be_killed("kill", forbidden_to_name_service_body, try_to_kill_the_parent);
+}
+
+/* --- all of them --- */
+
 static void abort_body(void)
 {
 	EXPECT(!confine_resolver(MEMORY_BYTES));
@@ -610,6 +743,7 @@ int main(void)
 		cmocka_unit_test(an_abort_is_still_an_abort),
 		cmocka_unit_test(a_resolver_s_memory_is_limited),
 		cmocka_unit_test(an_ordinary_user_s_resolver_is_filtered_too),
+		cmocka_unit_test(what_a_sender_must_not_do_kills_it),
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_collector_keeps_what_its_table_says),
@@ -620,6 +754,8 @@ int main(void)
 		cmocka_unit_test(a_resolver_can_be_confined),
 		cmocka_unit_test(a_resolver_is_nobody_with_nothing),
 		cmocka_unit_test(a_resolver_can_do_its_work),
+		cmocka_unit_test(a_sender_has_the_network_and_no_file),
+		cmocka_unit_test(a_name_service_reads_and_writes_nothing),
 		cmocka_unit_test(a_command_runs_as_the_user),
 		cmocka_unit_test(root_s_command_keeps_root_s_rights),
 		cmocka_unit_test(sudo_s_caller_is_the_invoker),

@@ -19,6 +19,10 @@ struct fixture {
 	struct message_open_debug open;
 	char path[MESSAGE_MAX_PATH + 1];
 	int open_err;
+	/* What servers were asked for last. */
+	unsigned fetches;
+	uint32_t fetch_number, fetch_server;
+	int fetch_err;
 	/* What the resolver was told last. */
 	unsigned answers;
 	struct message_debug_opened answer;
@@ -30,11 +34,25 @@ static int open_debug(void *ctx, struct message_open_debug *request, uint32_t ob
 {
 	struct fixture *f = ctx;
 
-	assert_int_equal(object, request->kind == DEBUG_TEMPORARY ? 0 : f->object);
+	assert_int_equal(object, request->kind == DEBUG_TEMPORARY || request->kind == DEBUG_REMOTE ? 0 : f->object);
 	f->opens++;
 	f->open = *request;
 	snprintf(f->path, sizeof(f->path), "%s", path);
 	return f->open_err;
+}
+
+static int fetch(void *ctx, uint32_t number, const struct message_want_debug *want, uint32_t server,
+		 const struct object *object)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(want->id_len, 4);
+	assert_memory_equal(want->id, "\x01\x02\x03\x04", 4);
+	assert_string_equal(object->path, "/opt/bin/prog");
+	f->fetches++;
+	f->fetch_number = number;
+	f->fetch_server = server;
+	return f->fetch_err;
 }
 
 static int send_answer(void *ctx, const struct message_debug_opened *answer, const char *path, int fd)
@@ -53,7 +71,7 @@ static int send_answer(void *ctx, const struct message_debug_opened *answer, con
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct debug_files_options options = {.open = open_debug, .send = send_answer, .ctx = f};
+	struct debug_files_options options = {.open = open_debug, .fetch = fetch, .send = send_answer, .ctx = f};
 
 	if (object_table_new(10, &f->objects))
 		return -1;
@@ -196,6 +214,87 @@ static void temporary_files_are_each_their_own_and_few(void **state)
 	assert_int_equal(f->answer.err, -ENOSPC);
 }
 
+static struct message_want_debug remote(const struct fixture *f, uint32_t request, uint32_t place)
+{
+	return (struct message_want_debug){.request = request,
+					   .object = f->object,
+					   .kind = DEBUG_REMOTE,
+					   .place = place,
+					   .id_len = 4,
+					   .id = {1, 2, 3, 4}};
+}
+
+static void fetched(struct fixture *f, int err)
+{
+	const struct message_debug_opened answer = {.request = f->fetch_number,
+						    .err = err,
+						    .place = DEBUG_SERVER_PLACE + f->fetch_server,
+						    .origin = DEBUG_ORIGIN_SERVER};
+
+	debug_files_opened(f->files, &answer, "", err ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+static void what_is_not_in_the_cache_is_fetched(void **state)
+{
+	struct fixture *f = *state;
+	struct message_want_debug wanted = remote(f, 3, 0);
+	uint32_t number;
+
+	debug_files_want(f->files, &wanted, "");
+	assert_int_equal(f->opens, 1);
+	assert_int_equal(f->open.kind, DEBUG_REMOTE);
+	assert_memory_equal(f->open.id, "\x01\x02\x03\x04", 4);
+	opened(f, -ENOENT);
+	assert_int_equal(f->fetches, 1);
+	assert_int_equal(f->fetch_server, 0);
+	assert_int_equal(f->answers, 0);
+	assert_false(debug_files_find_answer(f->files, f->object, 3, &number));
+	fetched(f, 0);
+	assert_int_equal(f->answer.request, 3);
+	assert_int_equal(f->answer.err, 0);
+	assert_int_equal(f->answer.origin, DEBUG_ORIGIN_SERVER);
+	assert_true(debug_files_find_answer(f->files, f->object, 3, &number));
+	assert_int_equal(number, f->fetch_number);
+	assert_false(debug_files_find_answer(f->files, f->object + 1, 3, &number));
+	/* It was not the one: of the servers behind it. */
+	wanted = remote(f, 4, f->answer.place + 1);
+	debug_files_want(f->files, &wanted, "");
+	assert_int_equal(f->opens, 1);
+	assert_int_equal(f->fetches, 2);
+	assert_int_equal(f->fetch_server, 1);
+	fetched(f, -ENOENT);
+	assert_int_equal(f->answer.request, 4);
+	assert_int_equal(f->answer.err, -ENOENT);
+	assert_int_equal(f->answer.origin, DEBUG_ORIGIN_SERVER);
+}
+
+static void what_is_in_the_cache_is_not_fetched(void **state)
+{
+	struct fixture *f = *state;
+	const struct message_want_debug wanted = remote(f, 3, 0);
+
+	debug_files_want(f->files, &wanted, "");
+	opened(f, 0);
+	assert_int_equal(f->fetches, 0);
+	assert_int_equal(f->answer.err, 0);
+}
+
+static void what_cannot_be_fetched_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	struct message_want_debug wanted = remote(f, 3, 0);
+
+	f->fetch_err = -ENOBUFS;
+	debug_files_want(f->files, &wanted, "");
+	opened(f, -ETIMEDOUT);
+	assert_int_equal(f->answer.request, 3);
+	assert_int_equal(f->answer.err, -ENOBUFS);
+	wanted = remote(f, 4, DEBUG_SERVER_PLACE + 9);
+	debug_files_want(f->files, &wanted, "");
+	assert_int_equal(f->answer.request, 4);
+	assert_int_equal(f->answer.err, -ENOBUFS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -207,6 +306,9 @@ int main(void)
 		TEST(a_full_channel_is_tried_again),
 		TEST(each_request_has_an_answer),
 		TEST(temporary_files_are_each_their_own_and_few),
+		TEST(what_is_not_in_the_cache_is_fetched),
+		TEST(what_is_in_the_cache_is_not_fetched),
+		TEST(what_cannot_be_fetched_is_answered),
 	};
 
 	return cmocka_run_group_tests_name("debug_files", tests, NULL, NULL);

@@ -380,6 +380,60 @@ static void of_what_a_link_says_only_the_base_name_is_asked_for(void **state)
 	}
 }
 
+static void servers_are_asked_last_and_checked(void **state)
+{
+	struct shelf *shelf = *state;
+	struct elf_image image, debug;
+
+	strip_image(&image, ID_A);
+	add(shelf, 1, &image, 0);
+	assert_int_equal(parse(shelf, 1, NULL), 0); /* they are not asked unless that is wanted */
+	assert_int_equal(source_err(shelf, SOURCE_SERVER), 1);
+	object_cache_use_servers(shelf->cache, true);
+
+	debug_image(&debug, ID_B, "wrong");
+	put(shelf, (struct book){.kind = DEBUG_REMOTE, .place = 0}, &debug);
+	debug_image(&debug, ID_A, "served");
+	put(shelf, (struct book){.kind = DEBUG_REMOTE, .place = DEBUG_SERVER_PLACE + 1}, &debug);
+	image.bytes[0x5000] = 1;
+	add(shelf, 2, &image, 0);
+	shelf->requests = 0;
+	assert_int_equal(parse(shelf, 2, NULL), 0);
+	assert_string_equal(name_of(shelf, 2), "served");
+	assert_int_equal(source_err(shelf, SOURCE_BUILD_ID), -ENOENT);
+	assert_int_equal(source_err(shelf, SOURCE_SERVER), 0);
+	assert_int_equal(shelf->requests, 3);
+	assert_int_equal(shelf->sources.sources[shelf->sources.n - 1].request, 3); /* the one that served */
+
+	debug_image(&debug, ID_A, "local");
+	put(shelf, (struct book){.kind = DEBUG_LINK, .name = "prog.debug"}, &debug);
+	link_image(&image, "prog.debug", checksum(&debug));
+	add(shelf, 3, &image, 0);
+	assert_int_equal(parse(shelf, 3, NULL), 0);
+	assert_string_equal(name_of(shelf, 3), "local");
+	assert_int_equal(source_err(shelf, SOURCE_SERVER), 1);
+}
+
+static void a_server_s_wrong_file_is_refused(void **state)
+{
+	struct shelf *shelf = *state;
+	struct elf_image image;
+
+	object_cache_use_servers(shelf->cache, true);
+	strip_image(&image, ID_A);
+	add(shelf, 1, &image, 0);
+	debug_image(&image, ID_B, "wrong");
+	put(shelf, (struct book){.kind = DEBUG_REMOTE, .place = DEBUG_SERVER_PLACE}, &image);
+	assert_int_equal(parse(shelf, 1, NULL), 0);
+	assert_string_equal(name_of(shelf, 1), UNNAMED);
+	assert_int_equal(source_err(shelf, SOURCE_SERVER), -ESTALE);
+	/* Nor is one asked for a file that has no id. */
+	strip_image(&image, "");
+	add(shelf, 2, &image, 0);
+	assert_int_equal(parse(shelf, 2, NULL), 0);
+	assert_int_equal(source_err(shelf, SOURCE_SERVER), 1);
+}
+
 static void a_file_is_not_its_own_debug_file(void **state)
 {
 	struct shelf *shelf = *state;
@@ -509,6 +563,8 @@ int main(void)
 		TEST(what_cannot_be_the_debug_file_is_refused),
 		TEST(a_linked_file_is_believed_by_its_checksum),
 		TEST(of_what_a_link_says_only_the_base_name_is_asked_for),
+		TEST(servers_are_asked_last_and_checked),
+		TEST(a_server_s_wrong_file_is_refused),
 		TEST(a_file_is_not_its_own_debug_file),
 		TEST(a_container_lends_its_names_to_itself_alone),
 		TEST(a_table_that_tells_little_is_made_again),

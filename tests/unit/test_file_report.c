@@ -116,8 +116,8 @@ static void a_stripped_library_says_what_is_missing_and_what_helps(void **state)
 			    "  .eh_frame              999 bytes   99.9 %\n"
 			    "  no rule                  1 bytes    0.1 %\n"
 			    "\n"
-			    "  advice          install its debug package (-dbgsym, -dbg, -debuginfo), or give\n"
-			    "                  --debug-dir\n");
+			    "  advice          install its debug package (-dbgsym, -dbg, -debuginfo), or try\n"
+			    "                  --debuginfod\n");
 }
 
 static void a_debug_file_that_serves_is_told_and_nothing_advised(void **state)

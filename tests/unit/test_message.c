@@ -68,6 +68,9 @@ static void every_type_has_a_name_and_a_layout(void **state)
 		{MESSAGE_PROFILE_FILES, sizeof(struct message_profile_files), true},
 		{MESSAGE_SYMBOLIZE, 0, false},
 		{MESSAGE_SYMBOLIZED, sizeof(struct message_symbolized), true},
+		{MESSAGE_DEBUG_KEPT, sizeof(struct message_debug_kept), false},
+		{MESSAGE_FETCH_PROGRESS, sizeof(struct message_fetch_progress), false},
+		{MESSAGE_DEBUG_FETCHED, sizeof(struct message_debug_fetched), false},
 		{MESSAGE_NAME_ADDRESSES, sizeof(struct message_name_addresses), true},
 		{MESSAGE_ADDRESSES_NAMED, sizeof(struct message_addresses_named), true},
 	};
@@ -307,6 +310,9 @@ static void debug_files_are_wanted_by_an_id_or_a_base_name(void **state)
 		{"a name without the id", "x.debug", DEBUG_SUPPLEMENTARY, 0, -EBADMSG},
 		{"nothing at all", "", DEBUG_TEMPORARY, 0, 0},
 		{"a name for what has none", "x", DEBUG_TEMPORARY, 0, -EBADMSG},
+		{"an id of a server's", "", DEBUG_REMOTE, 20, 0},
+		{"a name of a server's", "x", DEBUG_REMOTE, 0, -EBADMSG},
+		{"what is the collector's to ask", "", DEBUG_DOWNLOAD, 20, -EBADMSG},
 		{"no kind", "x", DEBUG_KINDS, 0, -EBADMSG},
 	};
 
@@ -366,6 +372,37 @@ static void descriptions_are_checked(void **state)
 	check(MESSAGE_DESCRIPTION, PUT(description, ""), false, -EBADMSG);
 }
 
+static void downloads_are_of_an_id_and_a_server(void **state)
+{
+	struct message_fetch_debug fetch = {.id_len = DEBUG_ID_MIN, .server = DEBUG_MAX_SERVERS - 1};
+	struct message_keep_debug keep = {.id_len = DEBUG_ID_MAX};
+	struct message_debug_fetched fetched = {.err = -ENOENT};
+	struct message_debug_server server = {.url_len = 8};
+
+	(void)state;
+	check(MESSAGE_FETCH_DEBUG, PUT(fetch, ""), true, 0);
+	check(MESSAGE_FETCH_DEBUG, PUT(fetch, ""), false, -EBADMSG);
+	fetch.id_len = DEBUG_ID_MIN - 1;
+	check(MESSAGE_FETCH_DEBUG, PUT(fetch, ""), true, -EBADMSG);
+	fetch.id_len = DEBUG_ID_MAX;
+	fetch.server = DEBUG_MAX_SERVERS;
+	check(MESSAGE_FETCH_DEBUG, PUT(fetch, ""), true, -EBADMSG);
+	check(MESSAGE_KEEP_DEBUG, PUT(keep, ""), true, 0);
+	check(MESSAGE_KEEP_DEBUG, PUT(keep, ""), false, -EBADMSG);
+	keep.id_len++;
+	check(MESSAGE_KEEP_DEBUG, PUT(keep, ""), true, -EBADMSG);
+	check(MESSAGE_DEBUG_FETCHED, PUT(fetched, ""), false, 0);
+	fetched.err = 1;
+	check(MESSAGE_DEBUG_FETCHED, PUT(fetched, ""), false, -EBADMSG);
+	fetched.err = 0;
+	fetched.server = DEBUG_MAX_SERVERS;
+	check(MESSAGE_DEBUG_FETCHED, PUT(fetched, ""), false, -EBADMSG);
+	check(MESSAGE_DEBUG_SERVER, PUT(server, "http://a"), false, 0);
+	check(MESSAGE_DEBUG_SERVER, PUT(server, "http://"), false, -EBADMSG);
+	server.url_len = 0;
+	check(MESSAGE_DEBUG_SERVER, PUT(server, ""), false, -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +419,7 @@ int main(void)
 		cmocka_unit_test(a_payload_may_lie_anywhere),
 		cmocka_unit_test(debug_files_are_wanted_by_an_id_or_a_base_name),
 		cmocka_unit_test(sources_are_checked),
+		cmocka_unit_test(downloads_are_of_an_id_and_a_server),
 	};
 
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);

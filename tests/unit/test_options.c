@@ -665,8 +665,8 @@ static void man_page_has_each_option_of_the_help(void **state)
 
 	(void)state;
 	assert_memory_equal(man, ".TH HOSTPROF 1 ", 15);
-	assert_int_equal(options_in(help, man), 26);
-	assert_int_equal(options_in(symbols, man), 6);
+	assert_int_equal(options_in(help, man), 27);
+	assert_int_equal(options_in(symbols, man), 7);
 	assert_int_equal(options_in(symbolize, man), 7);
 	free(help);
 	free(symbols);

@@ -448,7 +448,8 @@ static void json_is_the_documented_object(void **state)
 		"\"truncated_by_process\":[{\"comm\":\"java\",\"samples\":12000,\"truncated\":1086},"
 		"{\"comm\":\"b\xef\xbf\xbd\",\"samples\":345,\"truncated\":0}]},"
 		"\"memory_peak\":{\"bytes\":14945678,\"limit_bytes\":100663296,\"collector_bytes\":2345678,"
-		"\"opener_bytes\":1000000,\"resolver_bytes\":8500000,\"bpf_bytes\":1900000,\"ring_bytes\":500000,"
+		"\"opener_bytes\":1000000,\"resolver_bytes\":8500000,\"sender_bytes\":0,\"bpf_bytes\":1900000,\"ring_"
+		"bytes\":500000,"
 		"\"memfd_bytes\":700000}}\n");
 }
 

@@ -82,7 +82,7 @@ static void what_has_no_name_still_says_why(void **state)
 		"                     build id 12ab\n"
 		"                     found .dynsym; no .symtab\n"
 		"                     no debug file by build id\n"
-		"                     install its debug package (-dbgsym, -dbg, -debuginfo), or give --debug-dir\n"
+		"                     install its debug package (-dbgsym, -dbg, -debuginfo), or try --debuginfod\n"
 		"   1.0 %         1   other.so: the file that is there now has another build id\n"
 		"                     build id 12ab\n"
 		"                     give --debug-dir with the file, or with its debug file\n"

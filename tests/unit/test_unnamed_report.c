@@ -65,7 +65,7 @@ static void each_module_says_why_what_there_is_and_what_helps(void **state)
 		"                     build id 0123abcd\n"
 		"                     found .dynsym; no .symtab, no DWARF, no .gnu_debugdata\n"
 		"                     no debug file by build id, no good: debug file by .gnu_debuglink\n"
-		"                     install its debug package (-dbgsym, -dbg, -debuginfo), or give --debug-dir\n"
+		"                     install its debug package (-dbgsym, -dbg, -debuginfo), or try --debuginfod\n"
 		"   3.0 %        30   [jit node]: generated code whose runtime told no name of it\n"
 		"                     start it with node --perf-basic-prof\n"
 		"   2.0 %        20   slow.so: the file could not be opened or read, or not in time\n"
@@ -145,14 +145,45 @@ static void json_has_the_same(void **state)
 		text, "{\"unnamed_by_module\":[{\"module\":\"libfoo.so\",\"reason\":\"stripped\",\"samples\":120,"
 		      "\"build_id\":\"0123abcd\",\"found\":[\".dynsym\"],"
 		      "\"missing\":[\".symtab\",\"DWARF\",\".gnu_debugdata\",\"debug file by build id\","
-		      "\"debug file by .gnu_debuglink\"],"
-		      "\"advice\":\"install its debug package (-dbgsym, -dbg, -debuginfo), or give --debug-dir\"},"
+		      "\"debug file by .gnu_debuglink\"],\"debuginfod\":null,"
+		      "\"advice\":\"install its debug package (-dbgsym, -dbg, -debuginfo), or try --debuginfod\"},"
 		      "{\"module\":\"[kernel]\",\"reason\":\"kernel\",\"samples\":2,\"build_id\":\"\",\"found\":[],"
-		      "\"missing\":[],\"advice\":null}]}");
+		      "\"missing\":[],\"debuginfod\":null,\"advice\":null}]}");
 	free(text);
 	text = json_of(NULL);
 	assert_string_equal(text, "{\"unnamed_by_module\":[]}");
 	free(text);
+}
+
+static void what_a_debuginfod_server_said_is_told(void **state)
+{
+	static const struct {
+		int err;
+		const char *text;
+	} cases[] = {
+		{-ENOENT, "debuginfod: not found (404)\n"},	     {-ETIMEDOUT, "debuginfod: timed out\n"},
+		{-ESTALE, "debuginfod: build id differs\n"},	     {-EFBIG, "debuginfod: over the limit of size\n"},
+		{-ECONNREFUSED, "debuginfod: server not reached\n"}, {-EPROTO, "debuginfod: failed: -EPROTO\n"},
+	};
+	struct summary_unnamed *row;
+	char *text;
+
+	(void)state;
+	add_stripped();
+	row = &summary.unnamed[0];
+	assert_null(strstr(printed(), "debuginfod:"));
+	row->sought |= 1u << SOURCE_SERVER;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		row->server_err = cases[i].err;
+		assert_non_null(strstr(printed(), cases[i].text));
+	}
+	text = json_of(&summary);
+	assert_non_null(strstr(text, "\"debuginfod\":\"failed: -EPROTO\""));
+	free(text);
+	row->bad = 0;
+	row->sought = row->found = 1u << SOURCE_SERVER;
+	assert_null(strstr(printed(), "debuginfod:"));
+	assert_non_null(strstr(printed(), "found debug file by debuginfod"));
 }
 
 static void without_memory_it_fails_and_does_no_harm(void **state)
@@ -181,6 +212,7 @@ int main(void)
 		cmocka_unit_test_setup(the_c_library_has_a_package_of_its_own, set_up),
 		cmocka_unit_test_setup(foreign_names_cannot_write_to_the_terminal, set_up),
 		cmocka_unit_test_setup(json_has_the_same, set_up),
+		cmocka_unit_test_setup(what_a_debuginfod_server_said_is_told, set_up),
 		cmocka_unit_test_setup(without_memory_it_fails_and_does_no_harm, set_up),
 	};
 
