@@ -192,7 +192,7 @@ check-sanitized: $(UNIT) $(REPLAY)
 	$(Q)$(TEST_ENV) $(RUN) --floor $(ASAN_FLOOR) $(UNIT) $(REPLAY)
 
 # Programs that survive the failure of any one allocation.
-OOM_UNITS := buf cfi code_ranges code_scan copy_store debug_cache debug_files debug_search debuginfod demangle dwarf dwarf_files elf_file extents \
+OOM_UNITS := buf cfi code_ranges code_scan copy_store debug_cache debug_files debug_search debuginfod demangle dwarf dwarf_files dwarf_tree elf_file extents \
 	file_names file_report file_pages go_rows gopclntab intern io jit_code jit_names jitdump kernel_names ksyms map mapping_set \
 	object_cache object_file options output perf_map pprof_edit profile_names procfs progress record_dictionary report row_store rule_dictionary stack_store \
 	symtab table_build table_writer text unpack unwind_report vdso vec

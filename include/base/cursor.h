@@ -37,7 +37,13 @@ static inline bool cursor_ok(const struct cursor *cursor)
 }
 
 /* Both fail the cursor when out of range. */
-void cursor_skip(struct cursor *cursor, size_t n);
+static inline void cursor_skip(struct cursor *cursor, size_t n)
+{
+	if (cursor_left(cursor) < n)
+		cursor->failed = true;
+	else
+		cursor->pos += n;
+}
 void cursor_seek(struct cursor *cursor, size_t offset);
 
 static inline uint8_t cursor_u8(struct cursor *cursor)
@@ -53,7 +59,13 @@ uint16_t cursor_u16(struct cursor *cursor);
 uint32_t cursor_u32(struct cursor *cursor);
 uint64_t cursor_u64(struct cursor *cursor);
 /* DWARF 5 section 7.6; more than ten bytes fail the cursor. */
-uint64_t cursor_uleb128(struct cursor *cursor);
+uint64_t cursor_long_uleb128(struct cursor *cursor); /* of any length */
+static inline uint64_t cursor_uleb128(struct cursor *cursor)
+{
+	if (!cursor->failed && cursor->pos != cursor->end && *cursor->pos < 0x80)
+		return *cursor->pos++;
+	return cursor_long_uleb128(cursor);
+}
 int64_t cursor_sleb128(struct cursor *cursor);
 
 /* n bytes in place, or NULL. Valid as long as the cursor's bytes. */

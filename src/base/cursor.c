@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cursor.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* Seven bits a byte: the tenth holds the 64th bit. */
@@ -28,11 +29,6 @@ const uint8_t *cursor_bytes(struct cursor *cursor, size_t n)
 	return bytes;
 }
 
-void cursor_skip(struct cursor *cursor, size_t n)
-{
-	cursor_bytes(cursor, n);
-}
-
 void cursor_seek(struct cursor *cursor, size_t offset)
 {
 	if (cursor->failed || offset > (size_t)(cursor->end - cursor->start))
@@ -41,34 +37,37 @@ void cursor_seek(struct cursor *cursor, size_t offset)
 		cursor->pos = cursor->start + offset;
 }
 
-static uint64_t little_endian(struct cursor *cursor, size_t n)
-{
-	const uint8_t *bytes = cursor_bytes(cursor, n);
-	uint64_t value = 0;
-
-	if (!bytes)
-		return 0;
-	while (n--)
-		value = value << 8 | bytes[n];
-	return value;
-}
-
 uint16_t cursor_u16(struct cursor *cursor)
 {
-	return (uint16_t)little_endian(cursor, sizeof(uint16_t));
+	const uint8_t *bytes = cursor_bytes(cursor, sizeof(uint16_t));
+	uint16_t value = 0;
+
+	if (bytes)
+		memcpy(&value, bytes, sizeof(value));
+	return le16toh(value);
 }
 
 uint32_t cursor_u32(struct cursor *cursor)
 {
-	return (uint32_t)little_endian(cursor, sizeof(uint32_t));
+	const uint8_t *bytes = cursor_bytes(cursor, sizeof(uint32_t));
+	uint32_t value = 0;
+
+	if (bytes)
+		memcpy(&value, bytes, sizeof(value));
+	return le32toh(value);
 }
 
 uint64_t cursor_u64(struct cursor *cursor)
 {
-	return little_endian(cursor, sizeof(uint64_t));
+	const uint8_t *bytes = cursor_bytes(cursor, sizeof(uint64_t));
+	uint64_t value = 0;
+
+	if (bytes)
+		memcpy(&value, bytes, sizeof(value));
+	return le64toh(value);
 }
 
-uint64_t cursor_uleb128(struct cursor *cursor)
+uint64_t cursor_long_uleb128(struct cursor *cursor)
 {
 	uint64_t value = 0;
 

@@ -51,6 +51,7 @@ void dwarf_free(struct dwarf *dwarf)
 	for (size_t i = 0; i < DWARF_ABBREV_TABLES; i++)
 		dwarf_abbrevs_free(dwarf->abbrevs[i]);
 	vec_release(&dwarf->sources);
+	dwarf_tree_release(&dwarf->inside.tree);
 	vec_release(&dwarf->index);
 	vec_release(&dwarf->frames);
 	vec_release(&dwarf->text);
@@ -74,6 +75,8 @@ static void evict(struct dwarf *dwarf, const struct dwarf_unit *but)
 				oldest = head;
 		if (!oldest)
 			return;
+		if (dwarf->inside.unit == oldest->unit)
+			dwarf->inside.unit = NULL;
 		dwarf->unit_bytes -= oldest->unit->memory_bytes;
 		dwarf_unit_free(oldest->unit);
 		oldest->unit = NULL;
@@ -137,19 +140,23 @@ static int add_frame(struct dwarf *dwarf, const struct dwarf_head *head, const s
 
 static int add_frames(struct dwarf *dwarf, const struct dwarf_head *head, uint64_t va, struct places *places)
 {
-	const struct dwarf_unit *unit = head->unit;
+	struct dwarf_unit *unit = head->unit;
 	const struct dwarf_line_row *row = unit->lines ? dwarf_lines_find(unit->lines, va) : NULL;
-	uint32_t index = dwarf_piece_owner(&unit->pieces, va);
 	struct place place = {.file = UINT64_MAX};
-	int err = 0;
+	const struct dwarf_tree *tree;
+	uint32_t index;
+	int err = dwarf_unit_find(unit, va, &tree, &index);
 
+	if (err)
+		return err;
+	evict(dwarf, unit);
 	if (row)
 		place = (struct place){.file = row->file, .line = row->line, .column = row->column};
 	if (index == DWARF_NOBODY)
 		return row ? add_frame(dwarf, head, NULL, &place, places) : -ENOENT;
 	/* A parent comes before its children in the array, so this ends. */
 	while (index != DWARF_NOBODY && dwarf->frames.len < DWARF_MAX_FRAMES && !err) {
-		const struct dwarf_function *function = &unit->functions.items[index];
+		const struct dwarf_function *function = &tree->functions.items[index];
 
 		err = add_frame(dwarf, head, function, &place, &places[dwarf->frames.len]);
 		place = (struct place){function->call_file, function->call_line, function->call_column};
@@ -201,7 +208,7 @@ size_t dwarf_memory_bytes(const struct dwarf *dwarf)
 	for (size_t i = 0; i < dwarf->sources.len; i++)
 		bytes += dwarf_source_memory_bytes(dwarf->sources.items[i]);
 	return bytes + dwarf->unpacked_bytes + sizeof(*dwarf) + file_pages_memory_bytes(dwarf->pages) +
-	       dwarf->unit_bytes + dwarf->abbrev_bytes + dwarf->sources.cap * sizeof(struct dwarf_source *) +
-	       dwarf->index.cap * sizeof(struct dwarf_piece) + dwarf->frames.cap * sizeof(struct dwarf_frame) +
-	       dwarf->text.cap;
+	       dwarf->unit_bytes + dwarf_tree_memory_bytes(&dwarf->inside.tree) + dwarf->abbrev_bytes +
+	       dwarf->sources.cap * sizeof(struct dwarf_source *) + dwarf->index.cap * sizeof(struct dwarf_piece) +
+	       dwarf->frames.cap * sizeof(struct dwarf_frame) + dwarf->text.cap;
 }

@@ -11,6 +11,7 @@
 
 static int read_attributes(struct cursor *cursor, struct dwarf_abbrevs *abbrevs, struct dwarf_abbrev *abbrev)
 {
+	bool has_sibling = false, is_declaration = false;
 	size_t n = 0, fixed = 0;
 
 	for (;;) {
@@ -28,14 +29,19 @@ static int read_attributes(struct cursor *cursor, struct dwarf_abbrevs *abbrevs,
 		if (vec_reserve(&abbrevs->attributes, abbrevs->attributes.len + 1))
 			return abbrevs->attributes.len == MAX_ATTRIBUTES ? -EBADMSG : -ENOMEM;
 		attribute = vec_push_reserved(&abbrevs->attributes);
+		bytes = dwarf_form_bytes((uint16_t)form, &abbrevs->format);
 		*attribute =
 			(struct dwarf_attribute){.name = (uint16_t)name,
 						 .form = (uint16_t)form,
+						 .bytes = bytes < 0 ? DWARF_FORM_VARIES : (uint8_t)bytes,
 						 .implicit = implicit == (int32_t)implicit ? (int32_t)implicit : 0};
 		n++;
-		bytes = dwarf_form_bytes((uint16_t)form, &abbrevs->format);
+		has_sibling |= name == DW_AT_SIBLING;
+		is_declaration |= name == DW_AT_DECLARATION && form == DW_FORM_FLAG_PRESENT;
 		fixed = bytes < 0 || fixed >= DWARF_VARIES - 16u ? DWARF_VARIES : fixed + (size_t)bytes;
 	}
+	abbrev->has_sibling = has_sibling;
+	abbrev->is_declaration = abbrev->tag == DW_TAG_SUBPROGRAM && is_declaration && has_sibling;
 	abbrev->n = (uint16_t)n;
 	abbrev->fixed_bytes = (uint16_t)fixed;
 	return 0;
@@ -183,14 +189,12 @@ int dwarf_abbrevs_of(const struct dwarf_head *head, const struct dwarf_abbrevs *
 	return 0;
 }
 
-const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *abbrevs, uint64_t code)
+const struct dwarf_abbrev *dwarf_abbrev_search(const struct dwarf_abbrevs *abbrevs, uint64_t code)
 {
 	struct dwarf_abbrev key = {.code = (uint32_t)code};
 
 	if (!code || code > UINT32_MAX || !abbrevs->abbrevs.len)
 		return NULL;
-	if (abbrevs->is_dense)
-		return code <= abbrevs->abbrevs.len ? &abbrevs->abbrevs.items[code - 1] : NULL;
 	return bsearch(&key, abbrevs->abbrevs.items, abbrevs->abbrevs.len, sizeof(key), compare_codes);
 }
 

@@ -10,9 +10,20 @@ static uint64_t number(struct cursor *cursor, unsigned int size)
 {
 	uint64_t value = 0;
 
-	for (unsigned int i = 0; i < size; i++)
-		value |= (uint64_t)cursor_u8(cursor) << 8 * i;
-	return value;
+	switch (size) {
+	case 1:
+		return cursor_u8(cursor);
+	case 2:
+		return cursor_u16(cursor);
+	case 4:
+		return cursor_u32(cursor);
+	case 8:
+		return cursor_u64(cursor);
+	default:
+		for (unsigned int i = 0; i < size; i++)
+			value |= (uint64_t)cursor_u8(cursor) << 8 * i;
+		return value;
+	}
 }
 
 int dwarf_form_bytes(uint16_t form, const struct dwarf_format *format)
@@ -123,6 +134,24 @@ void dwarf_value_read(struct cursor *cursor, const struct dwarf_format *format, 
 			cursor->failed = true;
 		}
 	}
+}
+
+void dwarf_attributes_skip(struct cursor *cursor, const struct dwarf_format *format,
+			   const struct dwarf_attribute *attributes, size_t n)
+{
+	struct dwarf_value value;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (attributes[i].bytes != DWARF_FORM_VARIES) {
+			bytes += attributes[i].bytes;
+			continue;
+		}
+		cursor_skip(cursor, bytes);
+		bytes = 0;
+		dwarf_value_read(cursor, format, attributes[i].form, 0, &value);
+	}
+	cursor_skip(cursor, bytes);
 }
 
 /* Entry `index` of a table of numbers behind the base; without one the table is the section's first. */

@@ -8,10 +8,12 @@
  * it. Only dwarf_section does I/O. Offsets are those in the section unless said otherwise. */
 #pragma once
 
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/cursor.h"
 #include "base/vec.h"
@@ -152,17 +154,40 @@ int dwarf_value_string(const struct dwarf_head *head, const struct dwarf_value *
 #define DWARF_MAX_ABBREVS_HELD (8u << 20) /* bytes of all tables, but the last one is always held */
 #define DWARF_MAX_ABBREV_BYTES (1u << 20) /* of a table; real ones have 10 KiB */
 #define DWARF_VARIES UINT16_MAX
+#define DWARF_FORM_VARIES UINT8_MAX
 
 struct dwarf_attribute {
 	uint16_t name, form;
+	uint8_t bytes;	  /* of the form, or DWARF_FORM_VARIES */
 	int32_t implicit; /* a larger constant is 0: nothing that is asked for is one */
 };
+
+/* dwarf_value_read() of an attribute, or past `n` of them: where most of the time goes. */
+static inline void dwarf_attribute_read(struct cursor *cursor, const struct dwarf_format *format,
+					const struct dwarf_attribute *attribute, struct dwarf_value *ret)
+{
+	uint32_t u;
+
+	if (attribute->bytes == 1) {
+		*ret = (struct dwarf_value){.form = attribute->form, .u = cursor_u8(cursor)};
+	} else if (attribute->bytes == sizeof(u) && cursor_left(cursor) >= sizeof(u)) {
+		memcpy(&u, cursor->pos, sizeof(u));
+		cursor->pos += sizeof(u);
+		*ret = (struct dwarf_value){.form = attribute->form, .u = le32toh(u)};
+	} else {
+		dwarf_value_read(cursor, format, attribute->form, attribute->implicit, ret);
+	}
+}
+
+void dwarf_attributes_skip(struct cursor *cursor, const struct dwarf_format *format,
+			   const struct dwarf_attribute *attributes, size_t n);
 
 struct dwarf_abbrev {
 	uint32_t code, first; /* attribute */
 	uint16_t tag, n;
-	uint16_t fixed_bytes; /* of all attributes, or DWARF_VARIES */
-	bool has_children;
+	uint16_t fixed_bytes;		/* of all attributes, or DWARF_VARIES */
+	bool has_children, has_sibling; /* a DIE that tells where it ends (DW_AT_sibling) */
+	bool is_declaration; /* of a function: nothing in it has code, and DW_AT_sibling tells where it ends */
 };
 
 struct dwarf_abbrev_vec VEC(struct dwarf_abbrev);
@@ -182,8 +207,14 @@ int dwarf_abbrevs_read(const struct dwarf_head *head, uint64_t last, struct dwar
 void dwarf_abbrevs_free(struct dwarf_abbrevs *abbrevs);
 /* All of the unit's, from the cache: valid until the next call. */
 int dwarf_abbrevs_of(const struct dwarf_head *head, const struct dwarf_abbrevs **ret);
+const struct dwarf_abbrev *dwarf_abbrev_search(const struct dwarf_abbrevs *abbrevs, uint64_t code);
 /* NULL: none. */
-const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *abbrevs, uint64_t code);
+static inline const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *abbrevs, uint64_t code)
+{
+	if (!abbrevs->is_dense)
+		return dwarf_abbrev_search(abbrevs, code);
+	return code && code <= abbrevs->abbrevs.len ? &abbrevs->abbrevs.items[code - 1] : NULL;
+}
 size_t dwarf_abbrevs_memory_bytes(const struct dwarf_abbrevs *abbrevs);
 
 /* --- ranges ------------------------------------------------------------------------------------------------------- */
@@ -264,17 +295,42 @@ struct dwarf_function {
 	uint32_t die;	 /* from the unit's start */
 	uint32_t parent; /* what it was inlined into, or DWARF_NOBODY */
 	uint32_t call_file, call_line, call_column;
+	uint32_t limit; /* of the DIE, whose inside was not read, from the unit's start; 0: it was */
 };
 
 struct dwarf_function_vec VEC(struct dwarf_function);
+
+/* Functions, and which of them has an address. */
+struct dwarf_tree {
+	struct dwarf_function_vec functions; /* a parent comes before what is inlined in it */
+	struct dwarf_piece_vec pieces;
+	bool is_partial; /* there may be more than was seen */
+};
+
+void dwarf_tree_init(struct dwarf_tree *tree);
+void dwarf_tree_release(struct dwarf_tree *tree);
+/* Of the DIEs from `from` to `to`, counted from the unit's start. is_quick: those within others may be left out.
+ * -EBADMSG, -E2BIG: broken, and the tree is empty; -ENOMEM, -EIO. */
+int dwarf_tree_read(const struct dwarf_head *head, uint64_t from, uint64_t to, bool is_quick, struct dwarf_tree *tree);
+/* What is held for long has no room to grow. */
+void dwarf_shrink(void **items, size_t *cap, size_t len, size_t item_size);
+#define DWARF_SHRINK(vec) dwarf_shrink((void **)&(vec)->items, &(vec)->cap, (vec)->len, sizeof(*(vec)->items))
+void dwarf_tree_shrink(struct dwarf_tree *tree);
+size_t dwarf_tree_memory_bytes(const struct dwarf_tree *tree);
 
 struct dwarf_unit {
 	const struct dwarf_head *head; /* of the functions' DIEs */
 	uint64_t used;
 	size_t memory_bytes;
-	struct dwarf_function_vec functions;
-	struct dwarf_piece_vec pieces;
+	struct dwarf_tree tree;
 	struct dwarf_lines *lines; /* NULL: it has none, or they are broken */
+};
+
+/* What lies in one function of a unit. */
+struct dwarf_inside {
+	const struct dwarf_unit *unit; /* NULL: nothing is held */
+	uint32_t function;	       /* of the unit's tree */
+	struct dwarf_tree tree;
 };
 
 /* Sets skeleton->split, where there is what it stands for. -EAGAIN: not yet; -ENOMEM. */
@@ -282,6 +338,9 @@ int dwarf_split_find(struct dwarf_head *skeleton);
 
 /* A broken unit has no functions, or no lines. -EAGAIN: see dwarf_split_find(); -ENOMEM, -EIO. */
 int dwarf_unit_read(struct dwarf_head *head, struct dwarf_unit **ret);
+/* The tree that has the innermost function at the address, and which one that is (DWARF_NOBODY: none). What of the unit
+ * was not read yet is read for it. -ENOMEM, -EIO. */
+int dwarf_unit_find(struct dwarf_unit *unit, uint64_t va, const struct dwarf_tree **ret_tree, uint32_t *ret_function);
 void dwarf_unit_free(struct dwarf_unit *unit);
 
 /* Name and linkage name of the function whose DIE it is, with their NULs, as offsets in the text; 0: none. -ENOMEM,
@@ -361,6 +420,7 @@ struct dwarf {
 	size_t entries_left; /* of DWARF_MAX_LIST_ENTRIES */
 	uint64_t uses;
 	size_t cache_bytes, unit_bytes;
+	struct dwarf_inside inside; /* the last one that was asked for */
 	struct dwarf_frame_vec frames;
 	struct dwarf_text text;
 };

@@ -18,6 +18,9 @@ struct machine {
 	bool is_open, is_bad;
 	uint64_t low, last;
 	size_t first;
+	/* By special opcode. */
+	uint8_t operations[UINT8_MAX + 1];
+	int16_t lines_on[UINT8_MAX + 1];
 };
 
 static void reset(struct machine *machine)
@@ -159,19 +162,32 @@ static int standard(struct machine *machine, uint8_t opcode)
 static int special(struct machine *machine, uint8_t opcode)
 {
 	const struct dwarf_line_header *header = machine->header;
-	uint8_t adjusted = (uint8_t)(opcode - header->opcode_base);
 
 	if (!header->line_range)
 		return -EBADMSG;
-	advance(machine, adjusted / header->line_range);
-	machine->line = (uint32_t)((int64_t)machine->line + header->line_base + adjusted % header->line_range);
+	advance(machine, machine->operations[opcode]);
+	machine->line = (uint32_t)((int64_t)machine->line + machine->lines_on[opcode]);
 	return add_row(machine);
+}
+
+/* What special opcodes mean: most of a program is made of them. */
+static void prepare(struct machine *machine)
+{
+	const struct dwarf_line_header *header = machine->header;
+
+	for (unsigned int opcode = header->opcode_base; opcode <= UINT8_MAX && header->line_range; opcode++) {
+		const unsigned int adjusted = opcode - header->opcode_base;
+
+		machine->operations[opcode] = (uint8_t)(adjusted / header->line_range);
+		machine->lines_on[opcode] = (int16_t)(header->line_base + (int)(adjusted % header->line_range));
+	}
 }
 
 static int run(struct machine *machine)
 {
 	int err = 0;
 
+	prepare(machine);
 	reset(machine);
 	while (!err && !cursor_at_end(&machine->cursor)) {
 		uint8_t opcode = cursor_u8(&machine->cursor);

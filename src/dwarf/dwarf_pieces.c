@@ -6,6 +6,8 @@
  *     3           ├───┤
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/partition_point.h"
 #include "dwarf/dwarf_internal.h"
@@ -77,6 +79,59 @@ static void activate(struct sweep *sweep, const struct dwarf_interval *interval)
 	sweep->active[i] = *interval;
 }
 
+/* --- sorting by `low`, digit by digit from the last one, which keeps what is equal in its order ---------------------
+ */
+
+#define DIGIT_BITS 11u
+#define DIGITS (1u << DIGIT_BITS)
+#define FEW 64u /* are sorted otherwise */
+
+static void sort_by_digit(const struct dwarf_interval *from, size_t n, uint64_t base, unsigned int shift,
+			  struct dwarf_interval *to)
+{
+	size_t starts[DIGITS] = {0}, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		starts[(from[i].low - base) >> shift & (DIGITS - 1)]++;
+	for (size_t digit = 0; digit < DIGITS; digit++) {
+		size_t count = starts[digit];
+
+		starts[digit] = sum;
+		sum += count;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[starts[(from[i].low - base) >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+static int sort(struct dwarf_interval_vec *intervals)
+{
+	struct dwarf_interval *from = intervals->items, *to, *spare;
+	uint64_t base = UINT64_MAX, last = 0;
+
+	vec_for_each (intervals, interval) {
+		base = interval->low < base ? interval->low : base;
+		last = interval->low > last ? interval->low : last;
+	}
+	if (intervals->len < FEW) {
+		qsort(from, intervals->len, sizeof(*from), compare_lows);
+		return 0;
+	}
+	to = spare = calloc(intervals->len, sizeof(*spare));
+	if (!spare)
+		return -ENOMEM;
+	for (unsigned int shift = 0; shift < 64 && (last - base) >> shift; shift += DIGIT_BITS) {
+		struct dwarf_interval *sorted = to;
+
+		sort_by_digit(from, intervals->len, base, shift, to);
+		to = from;
+		from = sorted;
+	}
+	if (from == spare)
+		memcpy(intervals->items, spare, intervals->len * sizeof(*spare));
+	free(spare);
+	return 0;
+}
+
 int dwarf_pieces_make(struct dwarf_interval_vec *intervals, struct dwarf_piece_vec *pieces)
 {
 	struct sweep sweep = {.pieces = pieces};
@@ -84,7 +139,9 @@ int dwarf_pieces_make(struct dwarf_interval_vec *intervals, struct dwarf_piece_v
 
 	if (!intervals->len)
 		return 0;
-	qsort(intervals->items, intervals->len, sizeof(struct dwarf_interval), compare_lows);
+	err = sort(intervals);
+	if (err)
+		return err;
 	vec_for_each (intervals, interval) {
 		err = advance(&sweep, interval->low);
 		if (err)

@@ -33,6 +33,10 @@ enum {
 	BLOCK,
 	SPECIFIED,
 	INLINED_ABROAD,
+	CLOSED_FUNCTION,
+	CLOSED_ABSTRACT,
+	CLOSED_TYPE,
+	DECLARED,
 	NO_FUNCTION = 99
 };
 
@@ -88,7 +92,15 @@ static inline void put_abbrevs(struct image *image)
 		/* specification ref4, low_pc, high_pc data4 */
 		SPECIFIED, 0x2e, 0, 0x47, 0x13, 0x11, 0x01, 0x12, 0x06, 0, 0,
 		/* abstract_origin GNU_ref_alt, low_pc, high_pc data4 */
-		INLINED_ABROAD, 0x1d, 0, 0x31, 0xa0, 0x3e, 0x11, 0x01, 0x12, 0x06, 0, 0, 0};
+		INLINED_ABROAD, 0x1d, 0, 0x31, 0xa0, 0x3e, 0x11, 0x01, 0x12, 0x06, 0, 0,
+		/* name string, sibling ref4, low_pc, high_pc data4 */
+		CLOSED_FUNCTION, 0x2e, 1, 0x03, 0x08, 0x01, 0x13, 0x11, 0x01, 0x12, 0x06, 0, 0,
+		/* sibling ref4, name string, inline as an implicit constant */
+		CLOSED_ABSTRACT, 0x2e, 1, 0x01, 0x13, 0x03, 0x08, 0x20, 0x21, 0x01, 0, 0,
+		/* sibling ref4 */
+		CLOSED_TYPE, 0x13, 1, 0x01, 0x13, 0, 0,
+		/* sibling ref4, declaration */
+		DECLARED, 0x2e, 1, 0x01, 0x13, 0x3c, 0x19, 0, 0, 0};
 
 	buf_append(&image->sections[IMAGE_ABBREV], abbrevs, sizeof(abbrevs));
 }

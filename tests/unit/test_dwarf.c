@@ -68,7 +68,7 @@ static void files_without_dwarf_have_none(void **state)
 	assert_int_equal(elf_file_open(dwarf_image_fd(sections, 0), &file), 0);
 	assert_int_equal(dwarf_open(&(struct dwarf_files){.file = file}, 0, &dwarf), -ENOENT);
 	elf_file_free(file);
-	/* Compressed ones count as absent. */
+	/* What only says that it is compressed counts as absent. */
 	image_init(&image, 5, false);
 	put_example(&image);
 	for (int i = 0; i < IMAGE_SECTIONS; i++)
