@@ -36,6 +36,10 @@ expect()
 
 run=$(cd "$(dirname "$run")" && pwd)/run
 
+program noted <<'S'
+echo 'ok a'
+echo 'note of a: not ok is no verdict here'
+S
 program good <<'S'
 echo '[==========] Running 2 test(s).'
 echo '[ RUN      ] a'
@@ -106,6 +110,7 @@ touch "$TEST_TMPDIR/file" && [ "$(ls "$TEST_TMPDIR")" = file ] && echo 'ok tmp i
 S
 
 expect passed_tests_are_counted 0 '2 passed, 0 failed, 0 skipped' ./good
+expect notes_are_no_tests 0 '1 passed, 0 failed, 0 skipped' ./noted
 expect programs_add_up 0 '3 passed, 0 failed, 1 skipped' ./good ./shell.sh
 expect failed_skipped_and_set_up_errors_are_counted_once 1 '1 passed, 2 failed, 1 skipped' ./mixed
 expect death_within_a_test_is_one_failure 1 '1 passed, 1 failed, 0 skipped' ./dies_within
