@@ -14,6 +14,7 @@ static size_t put_sibling(struct image *image)
 
 static void set_sibling(struct image *image, size_t place, uint32_t to)
 {
+	assert_int_equal(image->sections[IMAGE_INFO].err, 0);
 	memcpy(image->sections[IMAGE_INFO].data + place, &to, sizeof(to));
 }
 
