@@ -31,6 +31,7 @@ struct object {
 	uint64_t found_start_ns;
 	struct message_sources *sources; /* where its names come from; NULL: not told yet */
 	uint32_t strikes;		 /* resolvers that died while parsing it */
+	uint64_t reading_ns;		 /* CPU time that resolvers spent with it, or its debug files */
 	uint64_t file_dev, file_ino, file_size;
 	int64_t file_mtime_ns;
 	struct process *process; /* OBJECT_JIT, OBJECT_PERF_MAP: whose it is, as long as the registry */

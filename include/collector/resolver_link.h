@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "collector/object_table.h"
 #include "collector/worker.h"
 #include "ipc/message.h"
@@ -37,6 +38,11 @@ struct resolver_events {
 int resolver_link_new(const struct worker_options *worker, const struct resolver_events *events,
 		      struct object_table *objects, uint64_t now_ns, struct resolver_link **ret);
 void resolver_link_free(struct resolver_link *link);
+/* CPU time that resolvers may spend with one file and its debug files, all in all; RESOLVER_FILE_CPU_NS unless told. A
+ * file that takes more is read no more (-ETIME), counted as objects_too_slow; one whose debug file was being read does
+ * without that first. */
+#define RESOLVER_FILE_CPU_NS (20 * NSEC_PER_SEC)
+void resolver_link_set_file_cpu(struct resolver_link *link, uint64_t cpu_ns);
 
 /* Takes over the descriptor. */
 void resolver_link_kernel_symbols(struct resolver_link *link, const struct message_kernel_symbols *symbols, int fd);

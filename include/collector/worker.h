@@ -64,4 +64,6 @@ int worker_serve(struct worker *worker, uint64_t now_ns, bool is_writable,
 		 void (*on_message)(void *ctx, struct message *message), void *ctx);
 /* Asks what it uses: see `usage`. */
 int worker_ping(struct worker *worker);
+/* Of the process that runs now; 0: there is none. */
+uint64_t worker_cpu_now_ns(const struct worker *worker);
 uint64_t worker_cpu_ns(const struct worker *worker);

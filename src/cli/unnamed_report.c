@@ -59,6 +59,9 @@ static const char *const advice[UNNAMED_COUNT] = {
 	[UNNAMED_MEMORY_FILE] = "have the runtime write a perf map or a JITDUMP file",
 	[UNNAMED_ANONYMOUS] = "have the runtime write a perf map or a JITDUMP file",
 	[UNNAMED_JIT] = "have the runtime write a perf map or a JITDUMP file",
+	[UNNAMED_TOO_LARGE] = "give more with --mem",
+	[UNNAMED_TOO_SLOW] = "see which with -vv; a debug file may have been made to harm",
+	[UNNAMED_OVER_BUDGET] = "give more with --mem",
 	[UNNAMED_KERNEL_RESTRICTED] = "give CAP_SYSLOG, or set kernel.kptr_restrict to 0",
 };
 

@@ -33,9 +33,11 @@ struct resolver_link {
 	struct message_kernel_symbols symbols;
 	int symbols_fd;
 	bool has_symbols;
-	uint32_t parsing;      /* object that the resolver said it looks into; 0: none */
-	bool is_parsing_debug; /* … into a debug file of it */
-	uint32_t owed;	       /* answers that it waits for */
+	uint32_t parsing;	  /* object that the resolver said it looks into; 0: none */
+	bool is_parsing_debug;	  /* … into a debug file of it */
+	uint64_t parsing_from_ns; /* CPU time of the resolver then */
+	uint64_t file_cpu_ns;
+	uint32_t owed; /* answers that it waits for */
 	/* Objects from this id on wait for room in the channel, and the batch behind them; 0: none wait. */
 	uint32_t next_unsent;
 	bool is_batch_unsent;
@@ -57,6 +59,7 @@ int resolver_link_new(const struct worker_options *worker, const struct resolver
 	link->events = *events;
 	link->objects = objects;
 	link->symbols_fd = link->batch_fd = -1;
+	link->file_cpu_ns = RESOLVER_FILE_CPU_NS;
 	worker_init(&link->worker, worker);
 	err = worker_start(&link->worker, now_ns);
 	if (err) {
@@ -247,11 +250,34 @@ static void on_output(struct resolver_link *link, const struct message *message)
 	link->events.output(link->events.ctx, output, name, message->fd);
 }
 
+void resolver_link_set_file_cpu(struct resolver_link *link, uint64_t cpu_ns)
+{
+	link->file_cpu_ns = cpu_ns;
+}
+
+/* What the object that is looked into has cost, up to now. */
+static uint64_t reading_ns(const struct resolver_link *link, const struct object *object)
+{
+	uint64_t now_ns = worker_cpu_now_ns(&link->worker);
+
+	return object->reading_ns + (now_ns > link->parsing_from_ns ? now_ns - link->parsing_from_ns : 0);
+}
+
+/* It is looked into no more. */
+static void end_parsing(struct resolver_link *link)
+{
+	struct object *object = object_table_get(link->objects, link->parsing);
+
+	if (object)
+		object->reading_ns = reading_ns(link, object);
+	link->parsing = 0;
+}
+
 static void on_parsed(struct resolver_link *link, const struct message_parsed *parsed)
 {
 	struct object *object = object_table_get(link->objects, parsed->object);
 
-	link->parsing = 0;
+	end_parsing(link);
 	if (parsed->object == KERNEL_SYMBOLS_OBJECT)
 		link->events.kernel_symbols_ready(link->events.ctx);
 	if (object && parsed->err) {
@@ -269,8 +295,10 @@ static void on_parsed(struct resolver_link *link, const struct message_parsed *p
 
 static void on_parsing(struct resolver_link *link, const struct message_parsing *parsing)
 {
+	end_parsing(link);
 	link->parsing = parsing->object;
 	link->is_parsing_debug = parsing->is_debug;
+	link->parsing_from_ns = worker_cpu_now_ns(&link->worker);
 }
 
 static void on_want_debug(struct resolver_link *link, const struct message *message)
@@ -322,27 +350,42 @@ static void on_message(void *ctx, struct message *message)
 	}
 }
 
+static bool is_too_slow(const struct resolver_link *link)
+{
+	const struct object *object = object_table_get(link->objects, link->parsing);
+
+	return object && reading_ns(link, object) > link->file_cpu_ns;
+}
+
+/* The file, or its debug file first, is read no more. */
+static void give_up(struct resolver_link *link, struct object *object, bool is_slow)
+{
+	const char *what = is_slow ? "took too long to read" : "made the resolver fail";
+
+	object->strikes = 0;
+	object->reading_ns = 0;
+	if (link->is_parsing_debug && !(object->flags & OBJECT_LONE)) {
+		object->flags |= OBJECT_LONE;
+		log_write(LOG_WARN, MODULE, "a debug file of %s %s: it is done without", object->path, what);
+		return;
+	}
+	object->flags |= OBJECT_QUARANTINED;
+	object->err = is_slow ? -ETIME : object->err;
+	count(is_slow ? COUNTER_objects_too_slow : COUNTER_objects_quarantined);
+	log_write(LOG_WARN, MODULE, "%s %s: its frames stay unnamed", object->path, what);
+}
+
 /* Decides what the object has to do with the end of its resolver. */
-static void blame(struct resolver_link *link, enum worker_end end)
+static void blame(struct resolver_link *link, enum worker_end end, bool is_slow)
 {
 	struct object *object = object_table_get(link->objects, link->parsing);
 
 	link->parsing = 0;
 	if (!object)
 		return;
-	object->strikes += end == WORKER_END_KILLED ? 1 : MAX_STRIKES;
-	if (object->strikes < MAX_STRIKES)
-		return;
-	if (link->is_parsing_debug && !(object->flags & OBJECT_LONE)) {
-		object->flags |= OBJECT_LONE;
-		object->strikes = 0;
-		log_write(LOG_WARN, MODULE, "a debug file of %s made the resolver fail: it is done without",
-			  object->path);
-		return;
-	}
-	object->flags |= OBJECT_QUARANTINED;
-	count(COUNTER_objects_quarantined);
-	log_write(LOG_WARN, MODULE, "%s made the resolver fail: its frames stay unnamed", object->path);
+	object->strikes += end == WORKER_END_KILLED && !is_slow ? 1 : MAX_STRIKES;
+	if (object->strikes >= MAX_STRIKES)
+		give_up(link, object, is_slow);
 }
 
 static void resend(struct resolver_link *link)
@@ -357,8 +400,9 @@ static void resend(struct resolver_link *link)
 static void restart(struct resolver_link *link, bool is_hung, uint64_t now_ns)
 {
 	struct message_batch_done failed = {.batch = link->batch, .err = -EPIPE};
+	bool is_slow = is_hung && is_too_slow(link);
 
-	blame(link, worker_restart(&link->worker, is_hung, now_ns));
+	blame(link, worker_restart(&link->worker, is_hung, now_ns), is_slow);
 	link->owed = 0;
 	link->events.started_anew(link->events.ctx);
 	if (link->batch_fd >= 0 && ++link->batch_tries > MAX_BATCH_TRIES) {
@@ -387,7 +431,7 @@ void resolver_link_tick(struct resolver_link *link, uint64_t now_ns)
 
 	if (is_waiting || (!link->parsing && link->batch_fd < 0 && !link->awaits_table))
 		link->worker.last_heard_ns = now_ns;
-	else if (now_ns - link->worker.last_heard_ns > deadline_ns)
+	else if (now_ns - link->worker.last_heard_ns > deadline_ns || is_too_slow(link))
 		restart(link, true, now_ns);
 }
 

@@ -216,6 +216,16 @@ int worker_ping(struct worker *worker)
 	return err;
 }
 
+uint64_t worker_cpu_now_ns(const struct worker *worker)
+{
+	struct timespec time;
+	clockid_t clock;
+
+	if (worker->pid <= 0 || clock_getcpuclockid(worker->pid, &clock) || clock_gettime(clock, &time))
+		return 0;
+	return (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
+}
+
 uint64_t worker_cpu_ns(const struct worker *worker)
 {
 	return worker->cpu_ns_ended + worker->usage.cpu_ns;

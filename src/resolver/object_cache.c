@@ -154,7 +154,7 @@ static const char *module_name(uint32_t kind, const char *path)
 static int why_unnamed(const struct message_object *message, int fd)
 {
 	if (message->flags & OBJECT_QUARANTINED)
-		return -EOWNERDEAD;
+		return message->err == -ETIME ? -ETIME : -EOWNERDEAD;
 	if (message->kind == OBJECT_ANONYMOUS)
 		return -ENOENT;
 	if (message->kind == OBJECT_VDSO)
