@@ -18,7 +18,7 @@ struct copy_store;
 /* limit_bytes: of all copies together, heads and pieces. */
 int copy_store_new(size_t limit_bytes, struct copy_store **ret);
 void copy_store_free(struct copy_store *store);
-/* For copies to come. */
+/* When they take more already, copies keep only their registers until they do not; counted. */
 void copy_store_set_limit(struct copy_store *store, size_t limit_bytes);
 
 /* Keeps a copy of the record, which is sane (sampler_read). Without room for its chunks the registers stay: they tell

@@ -307,6 +307,7 @@ int collector_make_tables(struct collector *collector)
 	attribution.store = collector->store;
 	attribution.stack_bytes = budget->stacks;
 	attribution.registry_bytes = budget->registry;
+	attribution.table_bytes = budget->tables;
 	attribution.jit = collector->jit;
 	return attribution_new(&attribution, &collector->attribution);
 }

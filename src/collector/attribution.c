@@ -642,22 +642,32 @@ static void apply_scans(struct attribution *attribution, uint64_t until_ns)
 /* --- time -----------------------------------------------------------------------------------------------------------
  */
 
-/* Stacks and copies of stacks share their memory with each other, and with processes that are too many. */
+/* What tables leave free of their share. */
+static size_t free_table_bytes(const struct attribution *attribution)
+{
+	struct unwinding_stats stats;
+
+	if (!attribution->unwinding)
+		return 0;
+	unwinding_get_stats(attribution->unwinding, &stats);
+	return stats.store.table_bytes < attribution->options.table_bytes
+		       ? attribution->options.table_bytes - stats.store.table_bytes
+		       : 0;
+}
+
 static void share_memory(struct attribution *attribution)
 {
 	const struct attribution_options *options = &attribution->options;
-	size_t registry = options->stack_bytes ? registry_memory_bytes(options->registry) : 0;
+	size_t registry = registry_memory_bytes(options->registry), least = options->stack_bytes / 4, stacks, left;
 	size_t others = registry > options->registry_bytes ? registry - options->registry_bytes : 0;
-	size_t all = options->stack_bytes > others ? options->stack_bytes - others : 0,
-	       least = options->stack_bytes / 4;
-	size_t copies, stacks;
 
 	if (!options->stack_bytes)
 		return;
-	copies = copy_store_memory_bytes(attribution->copies);
-	stack_store_set_limit(options->store, all > least + copies ? all - copies : least);
-	stacks = stack_store_memory_bytes(options->store);
-	copy_store_set_limit(attribution->copies, all > least + stacks ? all - stacks : least);
+	stacks = 3 * least > others + least ? 3 * least - others : least;
+	stack_store_set_limit(options->store, stacks);
+	stacks = stack_store_memory_bytes(options->store) + others;
+	left = options->stack_bytes > stacks + least ? options->stack_bytes - stacks : least;
+	copy_store_set_limit(attribution->copies, left + free_table_bytes(attribution) / 2);
 }
 
 void attribution_step(struct attribution *attribution, struct sideband *sideband, uint64_t until_ns, uint64_t now_ns)

@@ -96,9 +96,28 @@ int copy_store_new(size_t limit_bytes, struct copy_store **ret)
 	return 0;
 }
 
+/* The registers stay: they tell the leaf. What the list of its pieces takes goes with the copy. */
+static void cut(struct copy_store *store, struct copy *copy)
+{
+	if (!copy->head.chunks)
+		return;
+	for (size_t i = 0; i < n_pieces(&copy->head); i++)
+		piece_unref(store, copy->pieces[i]);
+	store->bytes -= head_bytes(&copy->head);
+	copy->head.chunks = 0;
+	store->bytes += head_bytes(&copy->head);
+	count(COUNTER_stack_copies_cut);
+}
+
 void copy_store_set_limit(struct copy_store *store, size_t limit_bytes)
 {
+	const void *id;
+	size_t pos = 0;
+	void *slot;
+
 	store->limit_bytes = limit_bytes;
+	while (store->bytes > limit_bytes && map_next(&store->copies, &pos, &id, &slot))
+		cut(store, *(struct copy **)slot);
 }
 
 static struct piece *piece_new(struct copy_store *store, uint64_t hash, const uint8_t *bytes)

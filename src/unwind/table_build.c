@@ -34,7 +34,8 @@
 #define LOOK_BYTES (64u << 10)
 #define MAX_ENTRY 64 /* bytes of code at a program's entry, if nothing tells */
 #define MAX_PIECES 65536
-#define MAX_NAME 4096 /* of a symbol, of which the end matters */
+#define MAX_SYMBOL_BYTES (8u << 20) /* while they are read: beyond, functions are told apart by their code alone */
+#define MAX_NAME 4096		    /* of a symbol, of which the end matters */
 
 enum source { SOURCE_EH_FRAME, SOURCE_DEBUG_FRAME, SOURCE_GO, SOURCE_CODE, SOURCE_NONE };
 
@@ -290,11 +291,13 @@ static bool is_cold_part(const struct symtab *symtab, uint64_t va)
 /* Starts of the functions in the range, as far as symbols tell. */
 static int find_starts(struct build *build, uint64_t start, uint64_t limit)
 {
+	const struct symtab_files symbols = {.file = build->debug ? build->debug : build->file,
+					     .max_bytes = MAX_SYMBOL_BYTES};
 	int err = 0;
 
 	vec_clear(&build->starts);
 	if (!build->symtab)
-		err = pass_over_bad(symtab_new(build->debug ? build->debug : build->file, &build->symtab));
+		err = pass_over_bad(symtab_new_from(&symbols, &build->symtab));
 	if (err || !build->symtab)
 		return err;
 	for (size_t i = first_symbol(build->symtab, start); i < symtab_count(build->symtab); i++) {

@@ -4,7 +4,7 @@
 WL := $(B)/tests/workloads
 WL_CFLAGS := $(SYSROOT_FLAGS) -O2 -g -Wall -Wextra -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls
 WL_SPLIT := $(addprefix $(WL)/split-,pie nopie static static-pie cxx rust go)
-WL_OTHER := $(addprefix $(WL)/,stuck_fuse comm_name bpf_burn jit_code many_processes many_stacks frames-omit frames-fp)
+WL_OTHER := $(addprefix $(WL)/,stuck_fuse comm_name bpf_burn jit_code many_processes many_stacks map_and_run frames-omit frames-fp)
 WL_LINK_pie := -fPIE -pie
 WL_LINK_nopie := -fno-pie -no-pie
 WL_LINK_static := -fno-pie -static
