@@ -46,4 +46,8 @@ struct debuginfod_use {
  * be released on success. */
 int debuginfod_use_init(struct debuginfod_use *use, const struct debuginfod_choice *choice,
 			const struct debuginfod_environment *environment, struct problem *problem);
+/* The same for a command that runs with the caller's rights, of the process' environment; the problem is told on
+ * stderr.
+ */
+int debuginfod_use_for_command(struct debuginfod_use *use, const struct debuginfod_choice *choice);
 void debuginfod_use_release(struct debuginfod_use *use);

@@ -80,6 +80,7 @@ struct symbolize_options {
 	bool force;
 	uint32_t demangle; /* enum demangle_mode */
 	struct debug_directories debug_directories;
+	struct debuginfod_choice debuginfod;
 	bool json, quiet;
 };
 

@@ -37,9 +37,16 @@ struct session_file {
 
 struct session_file_vec VEC(struct session_file);
 
+struct downloads_settings;
+struct profile_search;
+struct session_downloads;
+
 struct profile_session {
 	struct role_link opener, resolver;
-	uint32_t demangle; /* enum demangle_mode */
+	struct session_downloads *downloads; /* NULL: none */
+	struct profile_search *download;     /* the file itself that is being downloaded; NULL: none */
+	int answer_err;			     /* of an answer that could not be sent */
+	uint32_t demangle;		     /* enum demangle_mode */
 	struct session_file_vec files;
 	uint32_t last_request;
 	/* What the resolver looks into: 0 is the profile itself. */
@@ -50,8 +57,10 @@ struct profile_session {
 	uint64_t named, unnamed, lined; /* as in struct message_symbolized */
 };
 
-/* Starts the opener. Errors of role_link_start(). To be released in any case. */
-int profile_session_start(struct profile_session *session, uint32_t demangle);
+/* Starts the opener. Errors of role_link_start(). To be released in any case. downloads: of debug files, borrowed;
+ * NULL: none. */
+int profile_session_start(struct profile_session *session, uint32_t demangle,
+			  const struct downloads_settings *downloads);
 void profile_session_release(struct profile_session *session);
 
 /* Before the names. Why debug files cannot be sought there; the directories are numbered 0, 1, 2 … */

@@ -3,6 +3,7 @@
  * for a recording, with the caller's rights. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,8 @@ void session_downloads_free(struct session_downloads *session);
 void session_downloads_want(struct session_downloads *session, const struct message_want_debug *want, const char *name);
 /* What the resolver made use of goes into the cache. */
 void session_downloads_sources(struct session_downloads *session, const struct message_sources *sources);
-/* Readable when there is something to do. */
-int session_downloads_fd(const struct session_downloads *session);
-/* Does it; to be called several times a second while some are outstanding. */
-void session_downloads_serve(struct session_downloads *session);
-size_t session_downloads_outstanding(const struct session_downloads *session);
+/* The file that this request was answered with is the one that was meant. */
+void session_downloads_accepted(struct session_downloads *session, uint32_t request);
+/* Waits until the descriptor is readable, or for one round of downloading (*ret_is_readable false). -ETIMEDOUT: nothing
+ * comes, and nothing is being downloaded. NULL: nothing is downloaded at all. */
+int session_downloads_wait(struct session_downloads *session, int fd, bool *ret_is_readable);

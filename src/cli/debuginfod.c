@@ -173,6 +173,22 @@ int debuginfod_use_init(struct debuginfod_use *use, const struct debuginfod_choi
 	return err;
 }
 
+int debuginfod_use_for_command(struct debuginfod_use *use, const struct debuginfod_choice *choice)
+{
+	struct debuginfod_environment environment;
+	struct problem problem = {0};
+	char text[1024];
+	int err;
+
+	debuginfod_environment_read(geteuid(), &environment);
+	err = debuginfod_use_init(use, choice, &environment, &problem);
+	if (!err)
+		return 0;
+	problem_text(&problem, text, sizeof(text));
+	fprintf(stderr, "hostprof: %s\n", text);
+	return err;
+}
+
 void debuginfod_use_release(struct debuginfod_use *use)
 {
 	free(use->urls);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,6 @@
 #include "base/cleanup.h"
 #include "cli/session_downloads.h"
 #include "opener/debug_file.h"
-
-/* While something is downloaded. */
-#define DOWNLOAD_TICK_MS 100
 
 static int open_places(struct file_session *session, const char **ret_bad_directory)
 {
@@ -186,27 +182,16 @@ static void keep_sources(struct file_session *session, const struct message_sour
 /* 0: the resolver says something. */
 static int wait_for_resolver(struct file_session *session)
 {
-	struct pollfd fds[] = {{.fd = channel_fd(session->resolver.channel), .events = POLLIN},
-			       {.fd = -1, .events = POLLIN}};
-	struct session_downloads *downloads = session->session_downloads;
+	bool is_readable = false;
+	int err = 0;
 
-	if (downloads)
-		fds[1].fd = session_downloads_fd(downloads);
-	for (;;) {
-		bool is_busy = downloads && session_downloads_outstanding(downloads);
-		int n = poll(fds, 2, is_busy ? DOWNLOAD_TICK_MS : ROLE_LINK_PATIENCE_MS);
-
-		if (n < 0 && errno != EINTR)
-			return -EIO;
-		if (n > 0 && fds[0].revents)
-			return 0;
-		if (!n && !is_busy)
-			return -ETIMEDOUT;
-		if (downloads)
-			session_downloads_serve(downloads);
-		if (session->answer_err)
-			return session->answer_err;
+	while (!err && !is_readable) {
+		err = session_downloads_wait(session->session_downloads, channel_fd(session->resolver.channel),
+					     &is_readable);
+		if (!err)
+			err = session->answer_err;
 	}
+	return err;
 }
 
 int file_session_receive(struct file_session *session, uint16_t type, struct message *ret)

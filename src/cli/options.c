@@ -195,6 +195,8 @@ static const struct option_row symbolize_rows[] = {
 	  SYMBOLIZE_TARGET(debug_directories), 0, 0, NULL, GROUP_OTHER, NULL,
 	  DEBUG_DIR_MORE " Programs and libraries are found there too: by build id (.build-id/xx/rest), at their path below "
 	  "DIR, or in DIR itself." },
+	{ 0, "debuginfod", "[=URL[,...]]", "download missing debug files", OPTION_DEBUGINFOD,
+	  SYMBOLIZE_TARGET(debuginfod), 0, 0, "off", GROUP_OTHER, NULL, DEBUGINFOD_MORE },
 	{ 'q', "quiet", NULL, "no report, errors only", OPTION_FLAG,
 	  SYMBOLIZE_TARGET(quiet), 0, 0, NULL, GROUP_OTHER, NULL, NULL },
 	{ 'h', "help", NULL, "print this page", OPTION_PAGE,

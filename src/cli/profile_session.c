@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/vec.h"
+#include "cli/session_downloads.h"
 
 #define MAX_RESOLVERS 16 /* that may break, one file each */
 #define DELETED " (deleted)"
@@ -25,18 +26,25 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-int profile_session_start(struct profile_session *session, uint32_t demangle)
+int profile_session_start(struct profile_session *session, uint32_t demangle,
+			  const struct downloads_settings *downloads)
 {
+	int err = 0;
+
 	*session = (struct profile_session){.opener = ROLE_LINK_NONE, .resolver = ROLE_LINK_NONE, .demangle = demangle};
 	vec_init(&session->files, PROFILE_FILES_MAX);
 	raise_descriptor_limit();
-	return role_link_start(&session->opener, ROLE_OPENER, 0);
+	if (downloads)
+		err = profile_session_start_downloads(session, downloads);
+	session->resolver.has_servers = downloads;
+	return err ? err : role_link_start(&session->opener, ROLE_OPENER, 0);
 }
 
 void profile_session_release(struct profile_session *session)
 {
 	role_link_end(&session->opener, session->is_opener_lost);
 	role_link_end(&session->resolver, true);
+	session_downloads_free(session->downloads);
 	vec_for_each (&session->files, file) {
 		cleanup_close(&file->fd);
 		free((char *)file->told.path);
@@ -75,6 +83,10 @@ static int answer_debug(struct profile_session *session, const struct message_wa
 	uint32_t request = want->request;
 	int err;
 
+	if (want->kind == DEBUG_REMOTE && session->downloads) {
+		profile_session_want_download(session, want);
+		return session->answer_err;
+	}
 	memcpy(search.request.id, want->id, sizeof(search.request.id));
 	if (file)
 		profile_session_spell_path(file, path);
@@ -121,8 +133,10 @@ static void hear_out(struct profile_session *session)
 int profile_session_receive(struct profile_session *session, uint16_t type, uint32_t object, struct message *ret)
 {
 	for (;;) {
-		int err = role_link_receive(&session->resolver, ret);
+		int err = profile_session_wait(session);
 
+		if (!err)
+			err = role_link_receive(&session->resolver, ret);
 		if (err)
 			return err;
 		note(session, ret);
@@ -131,6 +145,8 @@ int profile_session_receive(struct profile_session *session, uint16_t type, uint
 			return 0;
 		if (ret->type == MESSAGE_WANT_DEBUG)
 			err = answer_debug(session, ret->payload);
+		else if (ret->type == MESSAGE_SOURCES && session->downloads)
+			session_downloads_sources(session->downloads, ret->payload);
 		message_release(ret);
 		if (err)
 			return err;

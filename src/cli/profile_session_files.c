@@ -75,10 +75,13 @@ static int seek(struct profile_session *session, struct session_file *file, enum
 	for (int tries = 0; !err && tries < MAX_TRIES && file->state != SESSION_FILE_FOUND; tries++) {
 		int parsed_err = 0;
 
-		err = profile_session_open_debug(session, &search);
+		err = kind == DEBUG_REMOTE ? profile_session_download(session, file->told.path, &search)
+					   : profile_session_open_debug(session, &search);
 		if (err || search.answer.err)
 			break;
 		err = offer(session, file, search.fd, &parsed_err);
+		if (!err && !parsed_err && kind == DEBUG_REMOTE)
+			profile_session_keep_download(session);
 		if (!err && !parsed_err)
 			err = keep(file, search.found, &search.fd);
 		else if (!err && kind == DEBUG_EXECUTABLE)
@@ -105,6 +108,8 @@ static int find_file(struct profile_session *session, struct session_file *file)
 	err = seek(session, file, DEBUG_EXECUTABLE);
 	if (!err && file->state != SESSION_FILE_FOUND)
 		err = seek(session, file, DEBUG_BUILD_ID);
+	if (!err && file->state != SESSION_FILE_FOUND && session->downloads)
+		err = seek(session, file, DEBUG_REMOTE);
 	if (!err && file->state != SESSION_FILE_FOUND)
 		err = send_object(session, file, -1, file->state == SESSION_FILE_OTHER ? -ESTALE : -ENOENT);
 	if (err)

@@ -15,6 +15,13 @@ struct profile_search {
 };
 
 int profile_session_open_debug(struct profile_session *session, struct profile_search *search);
+/* profile_session_downloads.c: the same of debuginfod servers, for the resolver and for the session itself, whose file
+ * is told to be the one that was meant by the second; the resolver's next message is waited for meanwhile. */
+int profile_session_start_downloads(struct profile_session *session, const struct downloads_settings *settings);
+void profile_session_want_download(struct profile_session *session, const struct message_want_debug *want);
+int profile_session_download(struct profile_session *session, const char *name, struct profile_search *search);
+void profile_session_keep_download(struct profile_session *session);
+int profile_session_wait(struct profile_session *session);
 
 /* profile_session.c: NULL: there is no such file; its path as the profile has it, less what the kernel adds; the
  * resolver's next message of the type, to be released, of PARSED that of the object. */

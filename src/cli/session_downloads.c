@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cli/progress.h"
+#include "cli/role_link.h"
 #include "ipc/confine.h"
 #include "opener/debug_cache.h"
 #include "opener/debug_file.h"
 
 #define MODULE "symbols"
+/* While something is downloaded. */
+#define DOWNLOAD_TICK_MS 100
 
 struct session_downloads {
 	struct downloads *downloads;
@@ -146,11 +150,6 @@ void session_downloads_sources(struct session_downloads *session, const struct m
 			downloads_accepted(session->downloads, sources->sources[i].request);
 }
 
-int session_downloads_fd(const struct session_downloads *session)
-{
-	return session->epoll_fd;
-}
-
 static void show_progress(struct session_downloads *session, uint64_t now_ns)
 {
 	char what[128], text[160];
@@ -162,7 +161,7 @@ static void show_progress(struct session_downloads *session, uint64_t now_ns)
 	progress_note(session->progress, text);
 }
 
-void session_downloads_serve(struct session_downloads *session)
+static void serve(struct session_downloads *session)
 {
 	uint64_t now_ns = clock_mono_ns(&clock_system);
 	struct epoll_event event;
@@ -173,7 +172,24 @@ void session_downloads_serve(struct session_downloads *session)
 	show_progress(session, now_ns);
 }
 
-size_t session_downloads_outstanding(const struct session_downloads *session)
+void session_downloads_accepted(struct session_downloads *session, uint32_t request)
 {
-	return downloads_outstanding(session->downloads);
+	downloads_accepted(session->downloads, request);
+}
+
+int session_downloads_wait(struct session_downloads *session, int fd, bool *ret_is_readable)
+{
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
+			       {.fd = session ? session->epoll_fd : -1, .events = POLLIN}};
+	bool is_busy = session && downloads_outstanding(session->downloads);
+	int n = poll(fds, 2, is_busy ? DOWNLOAD_TICK_MS : ROLE_LINK_PATIENCE_MS);
+
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	if (!n && !is_busy)
+		return -ETIMEDOUT;
+	*ret_is_readable = n > 0 && fds[0].revents;
+	if (session)
+		serve(session);
+	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "cli/debuginfod.h"
 #include "cli/file_session.h"
 #include "cli/options.h"
 #include "cli/profile_session.h"
@@ -167,6 +168,7 @@ int symbolize_run(const struct symbolize_options *options)
 {
 	char beside[MESSAGE_MAX_PATH];
 	const char *output = options->output ? options->output : beside;
+	struct debuginfod_use debuginfod = {0};
 	struct profile_session session;
 	auto_close int fd = -1;
 	int err = open_input(options->file, &fd);
@@ -177,7 +179,10 @@ int symbolize_run(const struct symbolize_options *options)
 		complain(options->file, -ENAMETOOLONG, "its name is too long to add to", "give --output");
 		return 1;
 	}
-	err = profile_session_start(&session, options->demangle);
+	if (debuginfod_use_for_command(&debuginfod, &options->debuginfod))
+		return 1;
+	err = profile_session_start(&session, options->demangle,
+				    options->debuginfod.is_on ? &debuginfod.settings : NULL);
 	if (err)
 		complain_of_err(options->file, err, "cannot start the process that opens files", "");
 	if (!err)
@@ -187,5 +192,6 @@ int symbolize_run(const struct symbolize_options *options)
 	if (!err)
 		err = symbolize(&session, options, fd, output);
 	profile_session_release(&session);
+	debuginfod_use_release(&debuginfod);
 	return err ? 1 : 0;
 }

@@ -17,7 +17,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/problem.h"
 #include "cli/address_names.h"
 #include "cli/debuginfod.h"
 #include "cli/file_report.h"
@@ -312,29 +311,13 @@ static int show_file(const struct symbols_options *options, const struct downloa
 	return err;
 }
 
-static int use_debuginfod(const struct symbols_options *options, struct debuginfod_use *ret)
-{
-	struct debuginfod_environment environment;
-	struct problem problem = {0};
-	char text[1024];
-	int err;
-
-	debuginfod_environment_read(geteuid(), &environment);
-	err = debuginfod_use_init(ret, &options->debuginfod, &environment, &problem);
-	if (!err)
-		return 0;
-	problem_text(&problem, text, sizeof(text));
-	fprintf(stderr, "hostprof: %s\n", text);
-	return err;
-}
-
 int symbols_run(const struct symbols_options *options)
 {
 	const struct downloads_settings *downloads;
 	struct debuginfod_use debuginfod = {0};
 	int status = EXIT_OK;
 
-	if (use_debuginfod(options, &debuginfod))
+	if (debuginfod_use_for_command(&debuginfod, &options->debuginfod))
 		return EXIT_RUNTIME;
 	downloads = options->debuginfod.is_on ? &debuginfod.settings : NULL;
 	if (options->n_texts)

@@ -182,6 +182,20 @@ cache sleeper
 matches live_debuginfod_what_is_sampled_is_asked_for "/buildid/$id/debuginfo" "$T/server.log"
 equal live_debuginfod_what_is_only_mapped_is_not 0 "$(grep -c 51ee9e25 "$T/server.log")"
 
+# --- names afterwards, of a program that is not here ---
+cache symbolize
+"$HOSTPROF" record -q -d 1 -p "$spin_pid" -o "$T/before.pb.gz" 2>"$T/err"
+mv "$T/bin/spin" "$T/spin.away"
+"$HOSTPROF" symbolize -q --debuginfod="$server/wrong,$server/good" -o "$T/after.pb.gz" "$T/before.pb.gz" 2>"$T/err"
+check live_debuginfod_names_a_profile "$(cat "$T/err")" sh -c "zcat '$T/after.pb.gz' | grep -qa hidden_worker"
+check live_debuginfod_symbolize_keeps "$(find "$DEBUGINFOD_CACHE_PATH")" is_cached
+"$HOSTPROF" symbolize -q --debuginfod="$server/absent" -o "$T/cached.pb.gz" "$T/before.pb.gz" 2>"$T/err"
+check live_debuginfod_symbolize_uses_the_cache "$(cat "$T/err")" sh -c "zcat '$T/cached.pb.gz' | grep -qa hidden_worker"
+mv "$T/spin.away" "$T/bin/spin"
+"$HOSTPROF" symbolize -q --debuginfod="$server/good" -o "$T/beside.pb.gz" "$T/before.pb.gz" 2>"$T/err"
+check live_debuginfod_names_a_profile_of_a_file_that_is_here "$(cat "$T/err")" \
+	sh -c "zcat '$T/beside.pb.gz' | grep -qa hidden_worker"
+
 # --- several servers ---
 cache second
 recorded spin --debuginfod="http://127.0.0.1:9,$server/absent $server/wrong,$server/good"

@@ -667,7 +667,7 @@ static void man_page_has_each_option_of_the_help(void **state)
 	assert_memory_equal(man, ".TH HOSTPROF 1 ", 15);
 	assert_int_equal(options_in(help, man), 27);
 	assert_int_equal(options_in(symbols, man), 7);
-	assert_int_equal(options_in(symbolize, man), 7);
+	assert_int_equal(options_in(symbolize, man), 8);
 	free(help);
 	free(symbols);
 	free(symbolize);
