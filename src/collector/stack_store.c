@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/stack_store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,7 @@ static int add_stack(struct stack_store *store, const struct stored_stack *stack
 			return -ENOMEM;
 		memcpy(words, stack->words, stack->n * sizeof(*words));
 	}
+	assert(store->next_stack.items); /* it was reserved, now or before */
 	next_free = store->n_free ? store->next_stack.items[id] : CHAIN_END;
 	err = chain_add(&store->by_stack, hash, &store->next_stack, id);
 	if (err) {

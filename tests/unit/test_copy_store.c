@@ -146,6 +146,38 @@ static void the_last_copy_of_an_id_holds(void **state)
 	copy_store_free(store);
 }
 
+/* Others need the memory: copies that are there give way until they fit, and are still found. */
+static void a_lower_limit_leaves_registers_alone(void **state)
+{
+	uint64_t cut_before = counters[COUNTER_stack_copies_cut], cut = 0;
+	struct copy_store *store;
+
+	(void)state;
+	assert_int_equal(copy_store_new(4 * MIB, &store), 0);
+	for (uint64_t id = 1; id <= 50; id++)
+		add(store, id, 16, id, id << 32);
+	copy_store_set_limit(store, 2 * MIB);
+	assert_true(copy_store_memory_bytes(store) > MIB);
+	copy_store_set_limit(store, MIB / 4);
+	assert_true(copy_store_memory_bytes(store) < MIB / 2);
+	for (uint64_t id = 1; id <= 50; id++) {
+		const struct stack_copy_record *head = copy_store_head(store, id);
+
+		assert_non_null(head);
+		assert_int_equal(head->ip, 0x1000 + id);
+		if (head->chunks)
+			assert_copy(store, id, 16, id, id << 32);
+		else
+			cut++;
+	}
+	assert_true(cut > 25 && cut < 50);
+	assert_int_equal(counters[COUNTER_stack_copies_cut] - cut_before, cut);
+	copy_store_set_limit(store, 4 * MIB);
+	add(store, 60, 16, 1, 2);
+	assert_copy(store, 60, 16, 1, 2);
+	copy_store_free(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +186,7 @@ int main(void)
 		cmocka_unit_test(what_stacks_have_in_common_is_kept_once),
 		cmocka_unit_test(beyond_the_limit_the_registers_stay),
 		cmocka_unit_test(the_last_copy_of_an_id_holds),
+		cmocka_unit_test(a_lower_limit_leaves_registers_alone),
 	};
 
 	return cmocka_run_group_tests_name("copy_store", tests, NULL, NULL);
