@@ -184,7 +184,7 @@ static void a_file_of_another_build_gives_none(void **state)
 		assert_int_equal(told(0).unnamed, 1);
 		assert_false(is_written("foo::bar"));
 		tear_down(state);
-		set_up(state);
+		assert_int_equal(set_up(state), 0);
 	}
 }
 
