@@ -70,7 +70,8 @@ check-kernels: $(B)/hostprof workloads ## live tests on other kernels, in QEMU
 bench: export WORKLOADS = $(abspath $(WL))
 bench: export HOSTPROF = $(abspath $(B))/hostprof
 bench: export BENCH_BIN = $(abspath $(B))/tests/bench
-bench: $(B)/hostprof workloads bench-programs ## measure against the targets; fails on a MISS (root)
+bench: export TABLE_PROGRAMS = $(abspath $(B))/tests/tables
+bench: $(B)/hostprof workloads bench-programs $(B)/tests/tables/dwarf_frames ## measure against the targets; fails on a MISS (root)
 	$(Q)tests/bench/run.sh
 
 SOAK_FUZZ ?= 300

@@ -222,4 +222,5 @@ def main():
     return record_load(hostprof, load_path, int(seconds), folder)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ tree=$(cd "$here/../.." && pwd)
 HOSTPROF=${HOSTPROF:-$tree/build/hostprof}
 export WORKLOADS=${WORKLOADS:-$tree/build/tests/workloads}
 BENCH_BIN=${BENCH_BIN:-$tree/build/tests/bench}
+export TABLE_PROGRAMS=${TABLE_PROGRAMS:-$tree/build/tests/tables}
 export PYTHONDONTWRITEBYTECODE=1
 unset SUDO_UID SUDO_GID SUDO_USER
 
@@ -87,6 +88,16 @@ if command -v clang++ >/dev/null; then
 else
 	echo "# no clang++: nothing measured on a compiler"
 fi
+
+# --- names: of a large program, of a file of 1 GB, of Go; then whether they are those of others, at 20,000 addresses each ---
+JVM_ROOT=$tree/build/bench-jvm
+# shellcheck disable=SC2016 # VERSION_CODENAME is the sourced file's
+"$tree/tests/kernels/debian.sh" root "$(sh -c '. /etc/os-release && echo $VERSION_CODENAME')" amd64 "$JVM_ROOT" openjdk-17-dbg >&2 ||
+	JVM_ROOT=
+mkdir "$T/names"
+python3 "$here/names.py" "$HOSTPROF" "$TABLE_PROGRAMS/dwarf_frames" "${JVM_ROOT:-none}" "$T/names" || missed=1
+rm -rf "$T/names"
+AGREEMENT_PLACES=20000 JVM_ROOT=$JVM_ROOT "$tree/tests/tables/agreement.sh" || missed=1
 
 # --- memory, CPU, delivery and stacks on a mixed load ---
 python3 "$here/meter.py" load "$HOSTPROF" "$here/load.sh" "${1:-60}" "$T/load" || missed=1

@@ -67,8 +67,11 @@ fi
 
 # --- a large library of C++ ---
 if [ -n "${JVM_ROOT:-}" ]; then
-	compare libjvm "$(find "$JVM_ROOT" -name libjvm.so)" --debug-dir "$JVM_ROOT/usr/lib/debug" \
-		--reference "$(find "$JVM_ROOT" -name libjvm.so)" --first eu-addr2line 1000
+	jvm=$(find "$JVM_ROOT" -name libjvm.so)
+	id=$(readelf -n "$jvm" | sed -n 's/.*Build ID: //p')
+	# The others look into /usr/lib/debug alone, so they are given the debug file itself.
+	compare libjvm "$jvm" --debug-dir "$JVM_ROOT/usr/lib/debug" --first eu-addr2line 1000 \
+		--reference "$JVM_ROOT/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
 fi
 
 # --- C++ and Rust ---
