@@ -17,12 +17,12 @@ apt_build="gcc libc6-dev make clang libbpf-dev libelf-dev zlib1g-dev liblzma-dev
 	protobuf-c-compiler libcap-dev libseccomp-dev libiberty-dev libmd-dev libjansson-dev libcurl4-openssl-dev pkg-config"
 apt_test="g++ golang-go/go rustc/rustc libcmocka-dev libdw-dev libfuse3-dev fuse3 clang-tidy/clang-tidy
 	clang-format/clang-format llvm/llvm-symbolizer shellcheck jq python3 curl debuginfod openssl strace libcap2-bin qemu-system-x86 qemu-system-arm busybox-static cpio
-	gcc-aarch64-linux-gnu musl-tools libssl-dev xz-utils/xz npm/npm nodejs/node default-jdk-headless/jcmd libc6-dbg dwz"
+	gcc-aarch64-linux-gnu musl-tools libssl-dev xz-utils/xz npm/npm nodejs/node default-jdk-headless/jcmd libc6-dbg dwz elfutils/eu-addr2line"
 dnf_build="gcc glibc-devel make clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel xz-devel libzstd-devel
 	protobuf-c-devel protobuf-c-compiler libcap-devel libseccomp-devel binutils-devel libmd-devel jansson-devel libcurl-devel pkgconf-pkg-config"
 dnf_test="gcc-c++ glibc-static golang/go rust/rustc libcmocka-devel elfutils-devel fuse3-devel fuse3
 	clang-tools-extra llvm/llvm-symbolizer ShellCheck jq python3 curl elfutils-debuginfod openssl strace libcap libasan libubsan perf chromium qemu-system-x86-core
-	busybox cpio musl-gcc openssl-devel nodejs-npm/npm nodejs/node java-latest-openjdk-devel/jcmd dwz"
+	busybox cpio musl-gcc openssl-devel nodejs-npm/npm nodejs/node java-latest-openjdk-devel/jcmd dwz elfutils/eu-addr2line"
 
 distribution=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null || true)
 case $distribution in
