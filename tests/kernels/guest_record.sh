@@ -72,7 +72,7 @@ OVERLAY
 record module_ -F 99 --folded /tmp/folded --force -- sh /tmp/load_module
 check module_loaded_meanwhile_is_named test "$(samples ';ovl_[a-z_]*_\\[k\\]' /tmp/folded)" -gt 10
 # Of its init code, which is gone by then, there may be some.
-check module_has_names test "$(samples "\[kernel+0x" /tmp/folded)" -lt 5
+check module_has_names test "$(samples '\\[kernel\\+0x' /tmp/folded)" -lt 5
 
 # A kernel that hides its symbols from root too costs names alone.
 restrict=$(cat /proc/sys/kernel/kptr_restrict)
