@@ -34,8 +34,8 @@ struct attribution_options {
 	struct stack_store *store;
 	struct jit_code *jit; /* NULL: generated code has no objects */
 	/* Copies of stacks that wait; 0: ATTRIBUTION_COPY_BYTES. With stack_bytes it is that which stacks and processes
-	 * beyond registry_bytes leave free of it, at least a quarter, which is never theirs; and half of what tables
-	 * leave free of table_bytes, for copies are many when tables are not there yet. */
+	 * and objects beyond registry_bytes leave free of it, at least a quarter, which is never theirs; and half of
+	 * what tables leave free of table_bytes, for copies are many when tables are not there yet. */
 	size_t copy_bytes;
 	size_t stack_bytes, registry_bytes, table_bytes;
 	size_t record_bytes; /* of what samples name by hash, and of samples that wait; 0: ATTRIBUTION_RECORD_BYTES */

@@ -279,8 +279,9 @@ void collector_hold_new_roots(struct collector *collector)
 int collector_make_tables(struct collector *collector)
 {
 	const struct memory_budget *budget = &collector->budget;
-	/* Processes with samples stay: they may take of what is for stacks. */
-	struct registry_options registry = {.max_processes = (budget->registry + budget->stacks) / 2 / PROCESS_BYTES,
+	/* Processes with samples stay, and objects: they may take of what is for stacks. */
+	uint64_t third = (budget->registry + budget->stacks) / 3;
+	struct registry_options registry = {.max_processes = third / PROCESS_BYTES,
 					    .max_mapping_bytes = budget->registry / 4};
 	struct attribution_options attribution = {.want_object = want_object,
 						  .record_bytes = budget->records,
@@ -289,7 +290,7 @@ int collector_make_tables(struct collector *collector)
 						  .on_records_lost = on_records_lost,
 						  .ctx = collector};
 	struct jit_code_options jit = {.want_perf_map = want_perf_map, .ctx = collector};
-	int err = object_table_new(budget->registry / 4 / OBJECT_BYTES, &collector->objects);
+	int err = object_table_new(third / OBJECT_BYTES, &collector->objects);
 
 	registry.objects = jit.objects = collector->objects;
 	if (!err)

@@ -658,7 +658,8 @@ static size_t free_table_bytes(const struct attribution *attribution)
 static void share_memory(struct attribution *attribution)
 {
 	const struct attribution_options *options = &attribution->options;
-	size_t registry = registry_memory_bytes(options->registry), least = options->stack_bytes / 4, stacks, left;
+	size_t registry = registry_memory_bytes(options->registry) + object_table_memory_bytes(options->objects);
+	size_t least = options->stack_bytes / 4, stacks, left;
 	size_t others = registry > options->registry_bytes ? registry - options->registry_bytes : 0;
 
 	if (!options->stack_bytes)

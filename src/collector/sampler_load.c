@@ -244,7 +244,7 @@ static uint32_t ring_bytes(const struct sampler_options *options, uint32_t n_cpu
 static void fit_rings(const struct sampler_options *options, struct map_sizes *sizes)
 {
 	while (options->ring_limit && (size_t)sizes->ring + sizes->copies > options->ring_limit) {
-		uint32_t *larger = sizes->copies > sizes->ring ? &sizes->copies : &sizes->ring;
+		uint32_t *larger = sizes->copies >= sizes->ring ? &sizes->copies : &sizes->ring;
 
 		if (*larger / 2 < RING_LEAST_BYTES)
 			return;

@@ -64,7 +64,8 @@ for mem in 48 96; do
 	equal "live_memory_${mem}_parts_are_the_sum" true "$(json '.memory_peak | .bytes == ([.collector_bytes, .opener_bytes,
 		.resolver_bytes, .sender_bytes, .bpf_bytes, .ring_bytes, .memfd_bytes] | add) and .limit_bytes == '$((mem << 20)))"
 	check "live_memory_${mem}_accounts_balance" "$(cat "$T/json")" accounts_balance
-	equal "live_memory_${mem}_loses_no_sample" 0 "$(lost)"
+	# A ring that overflows on a busy machine is another matter.
+	equal "live_memory_${mem}_loses_no_sample_for_want_of_memory" "0 0" "$(json '.lost | "\(.store_full) \(.process_table_full)"')"
 	equal "live_memory_${mem}_folded_sums_to_delivered" "$(json .delivered)" "$(awk '{n += $NF} END {print n}' "$T/folded")"
 	equal "live_memory_${mem}_ends_sum_to_delivered" true \
 		"$(json '.delivered == .stacks.complete + ([.stacks.truncated[]] | add // 0)')"
