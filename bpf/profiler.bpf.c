@@ -147,6 +147,18 @@ struct {
 	__type(value, struct unwind_inherited);
 } unwind_inherited SEC(".maps");
 
+struct call_sites {
+	struct call_site sites[1 << CALL_SITE_BITS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* begins with a page, so that no entry lies in two lines of a cache */
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct call_sites);
+} call_sites SEC(".maps");
+
 /* Stacks that cannot be walked yet go out as they are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -167,6 +179,14 @@ SHIM const struct unwind_rule *shim_unwind_rule(__u32 index)
 	struct unwind_rule_array *all = bpf_map_lookup_elem(&unwind_rules, &zero);
 
 	return all ? &all->rules[bounded(index, UNWIND_MAX_RULES)] : NULL;
+}
+
+SHIM volatile struct call_site *shim_call_site(__u32 index)
+{
+	__u32 zero = 0;
+	struct call_sites *all = bpf_map_lookup_elem(&call_sites, &zero);
+
+	return all ? &all->sites[bounded(index, 1 << CALL_SITE_BITS)] : NULL;
 }
 
 SHIM struct unwind_object *shim_unwind_object(__u32 slot)

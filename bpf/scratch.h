@@ -36,6 +36,16 @@ struct stack_window {
 #define WALK_BX_LOST 32u	/* x86-64: rbx likewise */
 #define WALK_REGISTERS_LEFT 64u /* of the registers that were known, the frame below may have changed some */
 
+/* A rule without steps. */
+union plain_rule {
+	struct unwind_rule rule;
+	struct {
+		__u64 low, high;
+	};
+};
+
+_Static_assert(sizeof(struct unwind_rule) == 2 * sizeof(__u64), "a rule is two words");
+
 /* Where the walk of the user stack stands. */
 struct walk {
 	__u64 ip, sp, fp;
@@ -46,7 +56,7 @@ struct walk {
 	__u32 object;		 /* slot, or UNWIND_NO_OBJECT */
 	__u32 page_words;	 /* place of the directory's words; 0: there is no table */
 	__u32 first_page, pages; /* of the directory */
-	__u32 mappings;		 /* place of the first struct unwind_mapping */
+	__u32 mappings;		 /* place of the starts of the mappings */
 	__u32 n_mappings;	 /* 0: none are known */
 	__u32 is_partial;	 /* the process has more mappings than were published */
 	__u32 may_be_news;	 /* an address in none of them may be in one that was mapped just now */
@@ -56,6 +66,8 @@ struct walk {
 	__u32 n;		 /* frames so far */
 	__u32 end;		 /* enum unwind_end once the walk ended */
 	__u32 missed_page;	 /* of the object, when the end is TABLE_UNLOADED */
+	__u32 serial;		 /* of the table */
+	union plain_rule rule;	 /* of the frame's code */
 };
 
 #define STACK_HEADER_WORDS (sizeof(struct stack_record) / sizeof(__u64))

@@ -38,6 +38,13 @@
 
 struct scratch;
 
+/* The rule of a return address (call_sites.h). */
+struct call_site {
+	__u64 check, low, high, pad;
+};
+
+#define CALL_SITE_BITS 13
+
 /* The CPU's own working memory; NULL never happens but the verifier wants it checked. */
 SHIM struct scratch *shim_scratch(void);
 /* 0, or negative when any of the bytes is not readable without faulting. */
@@ -56,5 +63,7 @@ SHIM struct unwind_object *shim_unwind_object(__u32 slot);
 SHIM const struct unwind_process *shim_unwind_process(__u32 index);
 /* The index is below UNWIND_INHERITED_SLOTS; NULL: nobody inherits here. */
 SHIM struct unwind_inherited *shim_unwind_inherited(__u32 index);
+/* An entry of call_sites.h; the index is below 1 << CALL_SITE_BITS. NULL: nothing is kept. */
+SHIM volatile struct call_site *shim_call_site(__u32 index);
 /* What a use of an object is stamped with. */
 SHIM __u32 shim_unwind_epoch(void);

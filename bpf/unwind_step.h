@@ -26,27 +26,6 @@ static __always_inline __u64 strip_code_address(__u64 address, __u64 task_size)
 #endif
 }
 
-static __always_inline __u32 count_bits(__u32 word)
-{
-	word -= (word >> 1) & 0x55555555;
-	word = (word & 0x33333333) + ((word >> 2) & 0x33333333);
-	return (((word + (word >> 4)) & 0x0f0f0f0f) * 0x01010101) >> 24;
-}
-
-/* sp moved by 8 with each step up to the distance. */
-static __always_inline __s64 rule_stepped_offset(const struct unwind_rule *rule, __u32 distance)
-{
-	__s64 offset = rule->cfa_off;
-	__u32 steps = rule->steps, done;
-
-	if (!steps)
-		return offset;
-	if (distance > UNWIND_MAX_STEP_DISTANCE)
-		distance = UNWIND_MAX_STEP_DISTANCE;
-	done = 8 * count_bits(steps & ~UNWIND_STEPS_POP & (__u32)((2ULL << distance) - 1));
-	return steps & UNWIND_STEPS_POP ? offset - done : offset + done;
-}
-
 /* The frame that the kernel made for a signal handler: all registers are in it. */
 #ifdef __TARGET_ARCH_arm64
 /* struct rt_sigframe of arch/arm64/kernel/signal.c: siginfo (128), then ucontext: flags, link, stack (40), sigmask
@@ -109,8 +88,7 @@ static __always_inline __u64 walk_register(const struct scratch *scratch, __u32 
 }
 
 /* The caller's sp by the rule. 0, or the end. */
-static __always_inline __u32 rule_cfa(struct scratch *scratch, const struct unwind_rule *rule, __u32 distance,
-				      __u64 *ret_cfa)
+static __always_inline __u32 rule_cfa(struct scratch *scratch, const struct unwind_rule *rule, __u64 *ret_cfa)
 {
 	/* Assembly calls subroutines of its own that leave such a register alone (libcrypto's AES-GCM). */
 	__u32 known = WALK_REGISTERS_KNOWN | WALK_REGISTERS_LEFT;
@@ -119,7 +97,7 @@ static __always_inline __u32 rule_cfa(struct scratch *scratch, const struct unwi
 
 	switch (rule->cfa) {
 	case UNWIND_CFA_SP:
-		*ret_cfa = walk->sp + rule_stepped_offset(rule, distance);
+		*ret_cfa = walk->sp + rule->cfa_off;
 		return 0;
 	case UNWIND_CFA_FP:
 	case UNWIND_CFA_SWITCH:
@@ -213,9 +191,9 @@ static __always_inline __u32 rule_callers(struct scratch *scratch, const struct 
 }
 
 /* The caller by the rule: its ip in *ret_ip, sp and fp in the walk. 0, or the end. */
-static __always_inline __u32 rule_step(struct scratch *scratch, const struct unwind_rule *rule, __u32 distance,
-				       __u64 *ret_ip)
+static __always_inline __u32 rule_step(struct scratch *scratch, __u64 *ret_ip)
 {
+	const struct unwind_rule *rule = &scratch->walk.rule.rule;
 	struct walk *walk = &scratch->walk;
 	__u32 end, flags;
 	__u64 cfa = 0;
@@ -224,7 +202,7 @@ static __always_inline __u32 rule_step(struct scratch *scratch, const struct unw
 		return step_over_signal(scratch, ret_ip);
 	if (rule->cfa == UNWIND_CFA_STOP)
 		return UNWIND_END_ROOT;
-	end = rule_cfa(scratch, rule, distance, &cfa);
+	end = rule_cfa(scratch, rule, &cfa);
 	if (end)
 		return end;
 	/* Stacks go upwards: what does not would go round in circles. (A leaf on arm64 may have no frame at all.) */
@@ -248,8 +226,8 @@ static __always_inline __u32 walk_to_caller(struct scratch *scratch, __u64 *ret_
 {
 	struct walk *walk = &scratch->walk;
 	__u64 address = walk->flags & WALK_EXACT ? walk->ip : walk->ip - 1;
-	const struct unwind_rule *rule;
-	__u32 distance, end;
+	int is_known;
+	__u32 end;
 
 #ifndef __TARGET_ARCH_arm64
 	if (walk->ip - VSYSCALL_ADDRESS < VSYSCALL_BYTES) {
@@ -266,11 +244,11 @@ static __always_inline __u32 walk_to_caller(struct scratch *scratch, __u64 *ret_
 		if (end)
 			return end;
 	}
-	rule = walk_find_rule(walk, address, &distance, &end);
+	is_known = walk_find_rule(walk, address, &end);
 	if (end)
 		return end;
-	if (rule && rule->cfa != UNWIND_CFA_NONE)
-		return rule_step(scratch, rule, distance, ret_ip);
+	if (is_known && walk->rule.rule.cfa != UNWIND_CFA_NONE)
+		return rule_step(scratch, ret_ip);
 	end = fp_step(walk, &scratch->window, ret_ip);
 	walk->flags = WALK_BX_LOST;
 	return end;

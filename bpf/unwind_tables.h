@@ -3,6 +3,7 @@
  * branches: a loop of data-dependent ones would make the verifier follow each combination. */
 #pragma once
 
+#include "call_sites.h"
 #include "scratch.h"
 #include "wire/unwind.h"
 
@@ -16,6 +17,13 @@ static __always_inline __u64 is_below(__u64 a, __u64 b)
 
 	asm volatile("" : "+r"(difference));
 	return difference >> 63;
+}
+
+static __always_inline __u32 count_bits(__u32 word)
+{
+	word -= (word >> 1) & 0x55555555;
+	word = (word & 0x33333333) + ((word >> 2) & 0x33333333);
+	return (((word + (word >> 4)) & 0x0f0f0f0f) * 0x01010101) >> 24;
 }
 
 /* Something at a place of the segments, or NULL. `type` is at most UNWIND_SEGMENT_SLACK large. */
@@ -103,19 +111,38 @@ static __always_inline void mappings_inherit(__u64 parent, __u64 child)
 	*(volatile __u64 *)&slot->word = unwind_inherited_word(child, place, serial);
 }
 
-/* The last of n mappings that starts at or below the address, among 1 << steps. */
-static __always_inline __u32 mapping_search(const __u8 *segment, __u32 offset, __u32 n, __u64 address, int steps)
+/* How many of starts[apart], starts[2 * apart] … starts[reach], as far as there are n, are at or below the address. No
+ * look waits for another. */
+static __always_inline __u64 starts_passed(const __u64 *starts, __u64 n, __u32 apart, __u32 reach, __u64 address)
 {
-	__u64 at = 0;
+	__u64 passed = 0;
 
-	for (int step = steps - 1; step >= 0; step--) {
-		__u64 next = at + (1ULL << step);
-		__u64 start = *unwind_at(segment, offset + next * sizeof(struct unwind_mapping), __u64);
-
-		at += (is_below(start, address + 1) & is_below(next, n)) << step;
-	}
-	return at;
+	for (__u32 nth = apart; nth <= reach; nth += apart)
+		passed += is_below(starts[nth], address + 1) & is_below(nth, n);
+	return passed;
 }
+
+/* The last of n mappings that starts at or below the address, or the first one. */
+static __always_inline __u32 mapping_search(const __u8 *segment, __u32 offset, __u32 n, __u64 address)
+{
+	const __u64 *starts = unwind_at(segment, offset & ~7u, __u64);
+	__u64 at = 0, passed;
+
+	if (n > 64) {
+		/* Masked anew where the next looks could go beyond the slack. */
+		const __u64 *half = unwind_at(segment, (offset + 512 * sizeof(__u64)) & ~7u, __u64);
+
+		at = 512 * (is_below(*half, address + 1) & is_below(512, n));
+		starts = unwind_at(segment, (offset + at * sizeof(__u64)) & ~7u, __u64);
+		at += 64 * starts_passed(starts, n - at, 64, 448, address);
+		starts = unwind_at(segment, (offset + at * sizeof(__u64)) & ~7u, __u64);
+	}
+	passed = 8 * starts_passed(starts, n - at, 8, 56, address);
+	starts += passed;
+	return at + passed + starts_passed(starts, n - at - passed, 1, 7, address);
+}
+
+_Static_assert(UNWIND_MAX_MAPPINGS == 2 * 512, "mapping_search() begins with the middle");
 
 /* The object's table does not hold the address. */
 static __always_inline void walk_miss(struct walk *walk, struct unwind_object *object, __u64 address)
@@ -125,13 +152,19 @@ static __always_inline void walk_miss(struct walk *walk, struct unwind_object *o
 	object->missed_page = walk->missed_page;
 }
 
+/* The pointer, but for a CPU that must have read the value before it may read what is there. */
+#define behind(pointer, value)                                                                                         \
+	({                                                                                                             \
+		__u64 nothing_ = 0;                                                                                    \
+		asm volatile("" : "+r"(nothing_));                                                                     \
+		(pointer) + ((value)&nothing_);                                                                        \
+	})
+
 /* The object's table becomes the walk's; walk->page_words stays 0 where the frame pointer must do. 0, or the end. */
 static __always_inline __u32 walk_enter_object(struct walk *walk, __u32 generation, __u64 address)
 {
 	struct unwind_object *object = shim_unwind_object(walk->object);
-	const struct unwind_directory *directory;
-	const __u8 *segment;
-	__u32 place;
+	const volatile struct unwind_object *known;
 	__u64 word;
 
 	if (!object)
@@ -139,20 +172,22 @@ static __always_inline __u32 walk_enter_object(struct walk *walk, __u32 generati
 	word = *(volatile __u64 *)&object->word;
 	if (unwind_object_state(word) == UNWIND_OBJECT_NONE)
 		return 0;
-	place = unwind_object_directory(word);
 	if (unwind_object_state(word) != UNWIND_OBJECT_LOADED || unwind_object_generation(word) != generation) {
 		walk_miss(walk, object, address);
 		return UNWIND_END_TABLE_UNLOADED;
 	}
 	if (object->used_epoch != shim_unwind_epoch())
 		object->used_epoch = shim_unwind_epoch();
-	segment = shim_segment(unwind_place_segment(place));
-	if (!segment)
+	known = behind(object, word);
+	walk->first_page = known->first_page;
+	walk->pages = known->pages;
+	walk->serial = known->serial;
+	known = behind(object, walk->first_page | walk->pages | walk->serial);
+	if (known->word != word) { /* it has just left */
+		walk_miss(walk, object, address);
 		return UNWIND_END_TABLE_UNLOADED;
-	directory = unwind_at(segment, unwind_place_offset(place), struct unwind_directory);
-	walk->first_page = directory->first_page;
-	walk->pages = directory->pages;
-	walk->page_words = place + (sizeof(*directory) >> UNWIND_UNIT_SHIFT);
+	}
+	walk->page_words = unwind_object_directory(word);
 	return 0;
 }
 
@@ -188,10 +223,8 @@ static __always_inline __u32 walk_enter_mapping(struct walk *walk, __u64 address
 	segment = shim_segment(unwind_place_segment(walk->mappings));
 	if (!segment)
 		return UNWIND_END_PROCESS_UNKNOWN;
-	if (walk->n_mappings <= 64)
-		at = mapping_search(segment, offset, walk->n_mappings, address, 6);
-	else
-		at = mapping_search(segment, offset, walk->n_mappings, address, 10);
+	at = mapping_search(segment, offset, walk->n_mappings, address);
+	offset += walk->n_mappings * sizeof(__u64);
 	mapping = unwind_at(segment, offset + at * sizeof(*mapping), struct unwind_mapping);
 	if (address - mapping->start >= (__u64)mapping->pages << 12)
 		return walk_miss_mapping(walk, segment);
@@ -231,39 +264,80 @@ static __always_inline __u32 row_search(const __u8 *segment, __u32 offset, __u32
 
 _Static_assert(UNWIND_MAX_BLOCK_ROWS == 31, "row_search() looks at each fourth of 31, then at three");
 
-/* The rule of the address, which lies in the walk's mapping, and how far behind the rule's row it is. NULL: there is
- * none, and *ret_end says why, or is 0: the frame pointer may tell. */
-static __always_inline const struct unwind_rule *walk_find_rule(struct walk *walk, __u64 address, __u32 *ret_distance,
-								__u32 *ret_end)
+/* sp moved by 8 with each step up to the distance. */
+static __always_inline __s64 rule_stepped_offset(const struct unwind_rule *rule, __u32 distance)
 {
-	__u64 file_off = address - walk->map_bias, page = (file_off >> UNWIND_PAGE_SHIFT) - walk->first_page;
-	__u32 at = file_off & (UNWIND_PAGE_BYTES - 1), word, row, place;
-	struct unwind_object *object;
-	const __u8 *segment;
+	__s64 offset = rule->cfa_off;
+	__u32 steps = rule->steps, done;
 
-	*ret_distance = 0;
-	*ret_end = 0;
-	if (!walk->page_words || page >= walk->pages)
-		return NULL;
-	segment = shim_segment(unwind_place_segment(walk->page_words));
+	if (!steps)
+		return offset;
+	if (distance > UNWIND_MAX_STEP_DISTANCE)
+		distance = UNWIND_MAX_STEP_DISTANCE;
+	done = 8 * count_bits(steps & ~UNWIND_STEPS_POP & (__u32)((2ULL << distance) - 1));
+	return steps & UNWIND_STEPS_POP ? offset - done : offset + done;
+}
+
+/* The rule's number and how far behind its row the place is become the walk's rule. */
+static __always_inline int walk_take_rule(struct walk *walk, __u32 number, __u32 distance)
+{
+	const struct unwind_rule *rule = shim_unwind_rule(number);
+
+	if (!rule)
+		return 0;
+	walk->rule.rule = *rule;
+	walk->rule.rule.cfa_off = rule_stepped_offset(rule, distance);
+	walk->rule.rule.steps = 0;
+	return 1;
+}
+
+/* The rule at an offset of the page, of the object's table. 1: it is the walk's. 0: there is none, and *ret_end says
+ * why, or is 0: the frame pointer may tell. */
+static __always_inline int walk_search_rule(struct walk *walk, __u64 page, __u32 at, __u64 address, __u32 *ret_end)
+{
+	const __u8 *segment = shim_segment(unwind_place_segment(walk->page_words));
+	struct unwind_object *object;
+	__u32 word, row, place;
+
 	if (!segment)
-		return NULL;
+		return 0;
 	word = *unwind_at(segment, (unwind_place_offset(walk->page_words) + page * sizeof(__u32)) & ~3u,
 			  volatile __u32);
 	if (unwind_page_kind(word) == UNWIND_PAGE_CONSTANT)
-		return shim_unwind_rule(word & 0xffff);
+		return walk_take_rule(walk, word & 0xffff, 0);
 	if (unwind_page_kind(word) != UNWIND_PAGE_ROWS) {
 		object = shim_unwind_object(walk->object);
 		if (object)
 			walk_miss(walk, object, address);
 		*ret_end = UNWIND_END_TABLE_UNLOADED;
-		return NULL;
+		return 0;
 	}
 	place = unwind_page_place(word);
 	segment = shim_segment(unwind_place_segment(place));
 	if (!segment)
-		return NULL;
+		return 0;
 	row = row_search(segment, unwind_place_offset(place), unwind_page_block_shift(word), at);
-	*ret_distance = at - unwind_row_offset(row);
-	return shim_unwind_rule(unwind_row_rule(row));
+	return walk_take_rule(walk, unwind_row_rule(row), at - unwind_row_offset(row));
+}
+
+/* The rule of the address, which lies in the walk's mapping: as walk_search_rule(). */
+static __always_inline int walk_find_rule(struct walk *walk, __u64 address, __u32 *ret_end)
+{
+	__u64 file_off = address - walk->map_bias, page = (file_off >> UNWIND_PAGE_SHIFT) - walk->first_page, key;
+	__u32 at = file_off & (UNWIND_PAGE_BYTES - 1);
+	volatile struct call_site *site = NULL;
+
+	*ret_end = 0;
+	if (!walk->page_words || page >= walk->pages)
+		return 0;
+	key = call_site_key(walk, page, at);
+	if (!(walk->flags & WALK_EXACT))
+		site = call_site_of(key);
+	if (site && call_site_read(site, key, &walk->rule))
+		return 1;
+	if (!walk_search_rule(walk, page, at, address, ret_end))
+		return 0;
+	if (site)
+		call_site_write(site, key, &walk->rule);
+	return 1;
 }

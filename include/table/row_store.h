@@ -67,6 +67,9 @@ void row_store_publish_none(struct row_store *store, uint32_t slot, uint64_t now
  * the process' buckets may be full, too. */
 int row_store_publish_process(struct row_store *store, uint64_t key, const struct unwind_mapping *mappings, uint32_t n,
 			      bool is_partial, uint64_t now_ns);
+/* Writes the starts of n mappings and the mappings, as they lie behind a struct unwind_mappings. `to` is 8-byte
+ * aligned. */
+void row_store_write_mappings(const struct unwind_mapping *mappings, uint32_t n, void *to);
 void row_store_remove_process(struct row_store *store, uint64_t key, uint64_t now_ns);
 
 /* --- time --- */

@@ -180,12 +180,6 @@ static inline __u32 unwind_index_bytes(__u32 block_shift)
 	return (2 * ((UNWIND_PAGE_BYTES >> block_shift) + 1) + 3) & ~3u;
 }
 
-/* At the directory's place: this, then a word for each page. */
-struct unwind_directory {
-	__u32 first_page;
-	__u32 pages;
-};
-
 /* --- objects ------------------------------------------------------------------------------------------------------ */
 
 #define UNWIND_MAX_OBJECTS 8192u
@@ -194,15 +188,21 @@ struct unwind_directory {
 #define UNWIND_OBJECT_LOADED 1u	  /* `word` has its directory */
 #define UNWIND_OBJECT_NONE 2u	  /* there is none to be had: the frame pointer may tell */
 
-/* `word`: 63 .. 48 generation | 47 .. 40 state | 31 .. 0 place of the directory. */
+/* `word`: 63 .. 48 generation | 47 .. 40 state | 31 .. 0 place of the directory, which is a word for each page.
+ * What tells of the directory is written before the word is LOADED, and changed only after it was something else: who
+ * reads it looks at the word before and after. */
 struct unwind_object {
 	__u64 word;
 	/* The walk writes these, without care for races between CPUs: they are hints. */
 	__u32 used_epoch;  /* the store's epoch at its last use */
 	__u32 misses;	   /* walks that lacked a page of it */
 	__u32 missed_page; /* the last one of those */
-	__u32 pad[3];
+	__u32 first_page;  /* of the directory, in the file */
+	__u32 pages;
+	__u32 serial; /* no other directory has or had it; not 0, below UNWIND_MAX_SERIAL */
 };
+
+#define UNWIND_MAX_SERIAL (1u << 31)
 
 static inline __u64 unwind_object_word(__u32 generation, __u32 state, __u32 place)
 {
@@ -239,7 +239,8 @@ struct unwind_mapping {
 	__u32 pad;
 };
 
-/* In front of a process' mappings, of their size. */
+/* In front of a process' mappings. Behind it come their starts once more, close together for the search: a __u64 each;
+ * then the mappings. */
 struct unwind_mappings {
 	__u64 key;
 	__u32 n;
@@ -277,6 +278,12 @@ static inline __u64 unwind_inherited_word(__u64 key, __u32 place, __u32 serial)
 #define UNWIND_BUCKET 4u
 #define UNWIND_BUCKETS (UNWIND_MAX_PROCESSES / UNWIND_BUCKET)
 
+/* Bytes of n mappings, their starts and their head. */
+static inline __u32 unwind_mappings_bytes(__u32 n)
+{
+	return sizeof(struct unwind_mappings) + n * (sizeof(__u64) + sizeof(struct unwind_mapping));
+}
+
 static inline __u32 unwind_bucket(__u64 key, __u32 which)
 {
 	return (which ? key >> 32 : key) & (UNWIND_BUCKETS - 1);
@@ -285,6 +292,6 @@ static inline __u32 unwind_bucket(__u64 key, __u32 which)
 _Static_assert(sizeof(struct unwind_rule) == 16, "unwind_rule has no padding of its own");
 _Static_assert(sizeof(struct unwind_object) == 32, "unwind_object has no padding of its own");
 _Static_assert(sizeof(struct unwind_mapping) == 32, "unwind_mapping has no padding of its own");
-_Static_assert(sizeof(struct unwind_mappings) == sizeof(struct unwind_mapping), "the head counts as one mapping");
+_Static_assert(sizeof(struct unwind_mappings) == 32, "unwind_mappings has no padding of its own");
 _Static_assert(sizeof(struct unwind_process) == 16, "unwind_process has no padding of its own");
 _Static_assert((UNWIND_INHERITED_SLOTS & (UNWIND_INHERITED_SLOTS - 1)) == 0, "keys are masked to a slot");

@@ -18,8 +18,8 @@ struct host_walk {
 	struct row_store_memory memory;
 	const struct stack_copy_record *copy;
 	bool left_copy; /* a word behind the copy's end was asked for */
-	/* The search may look at entries behind the last one. */
-	struct unwind_mapping mappings[UNWIND_MAX_MAPPINGS + 1];
+	/* With room for the most, so that the search may look behind the last one. */
+	uint64_t mappings[UNWIND_MAX_MAPPINGS * (1 + sizeof(struct unwind_mapping) / sizeof(uint64_t))];
 };
 
 /* The shims have no argument that could say whose they are. */
@@ -60,6 +60,13 @@ SHIM __u8 *shim_segment(__u32 index)
 SHIM const struct unwind_rule *shim_unwind_rule(__u32 index)
 {
 	return index < UNWIND_MAX_RULES ? &current->memory.rules[index] : NULL;
+}
+
+/* Copies are few: nothing is gained. */
+SHIM volatile struct call_site *shim_call_site(__u32 index)
+{
+	(void)index;
+	return NULL;
 }
 
 SHIM struct unwind_object *shim_unwind_object(__u32 slot)
@@ -107,8 +114,7 @@ void host_walk_run(struct host_walk *walk, const struct stack_copy_record *copy,
 
 	if (n > UNWIND_MAX_MAPPINGS)
 		n = UNWIND_MAX_MAPPINGS;
-	if (n)
-		memcpy(walk->mappings, mappings, n * sizeof(*mappings));
+	row_store_write_mappings(mappings, n, walk->mappings);
 	memcpy(walk->scratch.registers, copy->registers, sizeof(copy->registers));
 	walk->copy = copy;
 	walk->left_copy = false;

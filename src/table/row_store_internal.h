@@ -35,8 +35,9 @@ struct row_store {
 	uint16_t unsupported; /* index of the rule */
 	uint32_t max_segments;
 	uint32_t epoch;
-	uint32_t next_object; /* where the search for a free slot begins: slots rest as long as can be */
-	uint32_t serial;      /* of the mappings published last */
+	uint32_t directory_serial; /* of the one that was written last */
+	uint32_t next_object;	   /* where the search for a free slot begins: slots rest as long as can be */
+	uint32_t mappings_serial;  /* of those published last */
 	struct extents extents;
 	struct rule_dictionary rules;
 	struct stored_object *objects;

@@ -49,16 +49,26 @@ static int choose_slot(const struct row_store *store, uint64_t key, uint64_t now
 	return 0;
 }
 
+void row_store_write_mappings(const struct unwind_mapping *mappings, uint32_t n, void *to)
+{
+	uint64_t *starts = to;
+
+	for (uint32_t i = 0; i < n; i++)
+		starts[i] = mappings[i].start;
+	if (n)
+		memcpy(starts + n, mappings, n * sizeof(*mappings));
+}
+
 static void write_mappings(struct row_store *store, uint32_t place, uint64_t key, const struct unwind_mapping *mappings,
 			   uint32_t n, bool is_partial)
 {
 	struct unwind_mappings *head = row_store_at(store, place);
 
-	if (!++store->serial)
-		store->serial++;
-	*head = (struct unwind_mappings){.key = key, .n = n, .is_partial = is_partial, .serial = store->serial};
-	if (n)
-		memcpy(head + 1, mappings, n * sizeof(*mappings));
+	if (!++store->mappings_serial)
+		store->mappings_serial++;
+	*head = (struct unwind_mappings){
+		.key = key, .n = n, .is_partial = is_partial, .serial = store->mappings_serial};
+	row_store_write_mappings(mappings, n, head + 1);
 }
 
 /* Children of the process may have inherited them: nobody begins a walk by them any more. */
@@ -90,7 +100,7 @@ static void set_mappings(struct row_store *store, uint32_t slot, uint64_t key, s
 int row_store_publish_process(struct row_store *store, uint64_t key, const struct unwind_mapping *mappings, uint32_t n,
 			      bool is_partial, uint64_t now_ns)
 {
-	uint32_t units = (uint32_t)(sizeof(struct unwind_mappings) + n * sizeof(*mappings)) >> UNWIND_UNIT_SHIFT;
+	uint32_t units = unwind_mappings_bytes(n) >> UNWIND_UNIT_SHIFT;
 	uint32_t slot = find_process(store, key);
 	struct extent extent;
 	int err = 0;

@@ -101,7 +101,7 @@ static uint32_t convert_rows(struct publication *pub, const uint32_t *rows, uint
 
 static uint32_t *directory_words(const struct row_store *store, uint32_t directory)
 {
-	return (uint32_t *)((struct unwind_directory *)row_store_at(store, directory) + 1);
+	return row_store_at(store, directory);
 }
 
 static bool is_page_public(const struct publication *pub, uint32_t page)
@@ -211,13 +211,18 @@ static void write_pages(struct publication *pub)
 	assert(!pub->err); /* the plan has met every rule */
 }
 
-static void write_directory(struct publication *pub)
+static void write_directory(struct publication *pub, uint32_t slot)
 {
 	const struct unwind_table_head *head = &pub->table->head;
-	struct unwind_directory *directory = row_store_at(pub->store, pub->directory);
+	struct row_store *store = pub->store;
+	struct unwind_object *object = &store->memory.objects[slot];
 
-	*directory = (struct unwind_directory){.first_page = head->file_first_page, .pages = head->file_pages};
-	memset(directory + 1, 0, head->file_pages * sizeof(uint32_t));
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* behind the word that said that the last table has left */
+	memset(row_store_at(store, pub->directory), 0, head->file_pages * sizeof(uint32_t));
+	store->directory_serial = store->directory_serial % (UNWIND_MAX_SERIAL - 1) + 1;
+	__atomic_store_n(&object->first_page, head->file_first_page, __ATOMIC_RELAXED);
+	__atomic_store_n(&object->pages, head->file_pages, __ATOMIC_RELAXED);
+	__atomic_store_n(&object->serial, store->directory_serial, __ATOMIC_RELAXED);
 }
 
 /* All that may fail has been done: the object's vectors have room. */
@@ -227,7 +232,7 @@ static void write_table(struct publication *pub, uint32_t slot)
 	struct stored_object *object = pub->object;
 
 	if (pub->directory_units) {
-		write_directory(pub);
+		write_directory(pub, slot);
 		object->directory = pub->directory;
 		object->first_page = pub->table->head.file_first_page;
 		object->pages = pub->table->head.file_pages;
@@ -253,7 +258,7 @@ static void write_table(struct publication *pub, uint32_t slot)
 
 static uint32_t directory_units(const struct unwind_table_head *head)
 {
-	size_t bytes = sizeof(struct unwind_directory) + head->file_pages * sizeof(uint32_t);
+	size_t bytes = head->file_pages * sizeof(uint32_t);
 
 	return (uint32_t)(bytes + (1u << UNWIND_UNIT_SHIFT) - 1) >> UNWIND_UNIT_SHIFT;
 }

@@ -16,7 +16,7 @@
 #define RULES 64
 #define OBJECTS 4
 #define STACK_BYTES 4096
-#define DIRECTORY_PLACE 8
+#define DIRECTORY_PLACE 9 /* behind the mapping */
 #define TAME_BYTES (1u << 24)
 #define MAX_READS (3 * MAX_USER_FRAMES * 4)
 
@@ -24,6 +24,7 @@ static struct scratch scratch;
 static uint8_t *segment;
 static struct unwind_rule rules[RULES];
 static struct unwind_object objects[OBJECTS];
+static struct call_site call_sites[1 << CALL_SITE_BITS];
 static uint8_t stack[STACK_BYTES];
 static uint64_t stack_base;
 static bool is_tame;
@@ -58,6 +59,11 @@ SHIM __u8 *shim_segment(__u32 index)
 SHIM const struct unwind_rule *shim_unwind_rule(__u32 index)
 {
 	return index < UNWIND_MAX_RULES ? &rules[index % RULES] : NULL;
+}
+
+SHIM volatile struct call_site *shim_call_site(__u32 index)
+{
+	return index < 1 << CALL_SITE_BITS ? &call_sites[index] : NULL;
 }
 
 SHIM struct unwind_object *shim_unwind_object(__u32 slot)
@@ -108,23 +114,22 @@ static void take(struct input *input, void *to, size_t n)
  * pages' words and rows, is the input's. */
 static void tame(uint64_t *ip)
 {
-	struct unwind_mapping *mapping = (struct unwind_mapping *)(segment + sizeof(struct unwind_mappings));
-	struct unwind_directory *directory = (struct unwind_directory *)(segment + DIRECTORY_PLACE * 8);
+	const struct unwind_mapping mapping = {.pages = TAME_BYTES >> 12};
 
-	*mapping = (struct unwind_mapping){.pages = TAME_BYTES >> 12};
+	memset(segment + sizeof(struct unwind_mappings), 0, sizeof(uint64_t));
+	memcpy(segment + sizeof(struct unwind_mappings) + sizeof(uint64_t), &mapping, sizeof(mapping));
 	objects[0].word = unwind_object_word(0, UNWIND_OBJECT_LOADED, DIRECTORY_PLACE);
-	*directory = (struct unwind_directory){.pages = TAME_BYTES >> UNWIND_PAGE_SHIFT};
+	objects[0].first_page = 0;
+	objects[0].pages = TAME_BYTES >> UNWIND_PAGE_SHIFT;
 	*ip %= TAME_BYTES;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* The walk that the input tells of, into scratch. */
+static void walk_input(struct input input)
 {
-	struct input input = {data, size};
 	uint64_t task_size = 1ULL << 47, ip;
 	uint8_t flags;
 
-	if (!segment)
-		segment = calloc(1, UNWIND_SEGMENT_BYTES + UNWIND_SEGMENT_SLACK);
 	memset(&scratch, 0, sizeof(scratch));
 	take(&input, &flags, sizeof(flags));
 	take(&input, &ip, sizeof(ip));
@@ -133,6 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	take(&input, rules, sizeof(rules));
 	take(&input, objects, sizeof(objects));
 	take(&input, stack, sizeof(stack));
+	for (uint32_t i = 0; i < OBJECTS; i++)
+		objects[i].serial = i + 1;
 	is_tame = flags & 1;
 	if (is_tame)
 		tame(&ip);
@@ -154,5 +161,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (address < MIN_CODE_ADDRESS || address >= task_size)
 			abort();
 	}
+}
+
+/* What the first walk keeps of the tables must lead the second one the same way. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint64_t frames[MAX_USER_FRAMES];
+	uint32_t n, end;
+
+	if (!segment)
+		segment = calloc(1, UNWIND_SEGMENT_BYTES + UNWIND_SEGMENT_SLACK);
+	memset(call_sites, 0, sizeof(call_sites));
+	walk_input((struct input){data, size});
+	n = scratch.walk.n;
+	end = scratch.walk.end;
+	memcpy(frames, scratch.user_frames, n * sizeof(*frames));
+	walk_input((struct input){data, size});
+	if (scratch.walk.n != n || scratch.walk.end != end || memcmp(scratch.user_frames, frames, n * sizeof(*frames)))
+		abort();
 	return 0;
 }

@@ -89,19 +89,18 @@ static inline enum found published_rule(const struct published *published, uint3
 {
 	uint64_t object = published->objects[slot].word, page = file_off >> UNWIND_PAGE_SHIFT;
 	uint32_t offset = file_off & (UNWIND_PAGE_BYTES - 1), word, shift, first, last, row;
-	const struct unwind_directory *directory;
-	const uint32_t *rows;
+	const struct unwind_object *known = &published->objects[slot];
+	const uint32_t *rows, *words;
 	const uint16_t *index;
 
 	if (unwind_object_generation(object) != generation)
 		return FOUND_GONE;
 	if (unwind_object_state(object) != UNWIND_OBJECT_LOADED)
 		return unwind_object_state(object) == UNWIND_OBJECT_NONE ? FOUND_NONE : FOUND_UNLOADED;
-	directory = published_at(published, unwind_object_directory(object), sizeof(*directory));
-	if (page < directory->first_page || page - directory->first_page >= directory->pages)
+	if (page < known->first_page || page - known->first_page >= known->pages)
 		return FOUND_NONE;
-	directory = published_at(published, unwind_object_directory(object), sizeof(*directory) + 4 * directory->pages);
-	word = ((const uint32_t *)(directory + 1))[page - directory->first_page];
+	words = published_at(published, unwind_object_directory(object), 4 * known->pages);
+	word = words[page - known->first_page];
 	if (unwind_page_kind(word) == UNWIND_PAGE_UNLOADED)
 		return FOUND_UNLOADED;
 	if (unwind_page_kind(word) == UNWIND_PAGE_CONSTANT) {
@@ -180,18 +179,17 @@ static inline void sound_blob(struct soundness *soundness, uint32_t word)
 
 static inline void sound_object(struct soundness *soundness, const struct unwind_object *object)
 {
-	const struct unwind_directory *directory;
 	const uint32_t *words;
 
 	if (unwind_object_state(object->word) != UNWIND_OBJECT_LOADED) {
 		sound_if(!unwind_object_directory(object->word));
 		return;
 	}
-	directory = published_at(soundness->published, unwind_object_directory(object->word), sizeof(*directory));
-	sound_if(directory->pages && directory->pages <= UNWIND_MAX_PAGES);
-	sound_extent(soundness, unwind_object_directory(object->word), sizeof(*directory) + 4 * directory->pages);
-	words = (const uint32_t *)(directory + 1);
-	for (uint32_t i = 0; i < directory->pages; i++) {
+	sound_if(object->pages && object->pages <= UNWIND_MAX_PAGES);
+	sound_if(object->serial && object->serial < UNWIND_MAX_SERIAL);
+	sound_extent(soundness, unwind_object_directory(object->word), 4 * object->pages);
+	words = published_at(soundness->published, unwind_object_directory(object->word), 4 * object->pages);
+	for (uint32_t i = 0; i < object->pages; i++) {
 		switch (unwind_page_kind(words[i])) {
 		case UNWIND_PAGE_UNLOADED:
 			sound_if(!words[i]);
@@ -218,7 +216,7 @@ static inline void sound_process(struct soundness *soundness, const struct unwin
 		return;
 	mappings = published_at(soundness->published, process->place, sizeof(*mappings));
 	sound_if(mappings->key == process->key && mappings->n <= UNWIND_MAX_MAPPINGS);
-	sound_extent(soundness, process->place, (mappings->n + 1) * sizeof(struct unwind_mapping));
+	sound_extent(soundness, process->place, unwind_mappings_bytes(mappings->n));
 }
 
 static inline void soundness_init(struct soundness *soundness, const struct published *published, uint16_t machine)

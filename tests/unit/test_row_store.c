@@ -298,7 +298,7 @@ static void object_without_a_table_says_so(void **state)
 static void table_is_few_extents(void **state)
 {
 	struct made large = make_rows(200000, 10, 1), small = make_rows(5000, 10, 1);
-	const struct unwind_directory *directory;
+	const struct unwind_object *object;
 	const uint32_t *words;
 	struct fixture fixture;
 	uint32_t slot, gaps = 0;
@@ -311,11 +311,10 @@ static void table_is_few_extents(void **state)
 		row_store_remove_object(fixture.store, i, 0);
 	row_store_tick(fixture.store, GRACE);
 	slot = publish(&fixture, &large, GRACE);
-	directory = published_at(&fixture.published, unwind_object_directory(fixture.published.objects[slot].word),
-				 8 + 4 * 49);
-	assert_int_equal(directory->pages, 49);
-	words = (const uint32_t *)(directory + 1);
-	for (uint32_t i = 0; i + 2 < directory->pages; i++) {
+	object = &fixture.published.objects[slot];
+	assert_int_equal(object->pages, 49);
+	words = published_at(&fixture.published, unwind_object_directory(object->word), 4 * 49);
+	for (uint32_t i = 0; i + 2 < object->pages; i++) {
 		uint32_t bytes = unwind_index_bytes(unwind_page_block_shift(words[i])) + 4 * 4096;
 
 		gaps += unwind_page_place(words[i + 1]) != unwind_page_place(words[i]) + (bytes + 7) / 8;
@@ -699,9 +698,19 @@ static const struct unwind_mappings *find_process(const struct fixture *fixture,
 			continue;
 		mappings = published_at(&fixture->published, process->place, sizeof(*mappings));
 		assert_int_equal(mappings->key, key);
-		return published_at(&fixture->published, process->place, (mappings->n + 1) * sizeof(*mappings));
+		return published_at(&fixture->published, process->place, unwind_mappings_bytes(mappings->n));
 	}
 	return NULL;
+}
+
+/* Their starts are in front of them. */
+static void assert_mappings(const struct unwind_mappings *found, const struct unwind_mapping *mappings)
+{
+	const uint64_t *starts = (const uint64_t *)(found + 1);
+
+	for (uint32_t i = 0; i < found->n; i++)
+		assert_int_equal(starts[i], mappings[i].start);
+	assert_memory_equal(starts + found->n, mappings, found->n * sizeof(*mappings));
 }
 
 static struct unwind_mapping mapping_at(uint64_t start)
@@ -728,14 +737,14 @@ static void process_is_found_with_its_mappings(void **state)
 		assert_non_null(found);
 		assert_int_equal(found->n, n);
 		assert_int_equal(found->is_partial, is_partial);
-		assert_memory_equal(found + 1, mappings, n * sizeof(mappings[0]));
+		assert_mappings(found, mappings);
 	}
 	assert_int_equal(stats_of(&fixture).processes, 3);
 	row_store_remove_process(fixture.store, 78, 0); /* nobody's */
 	row_store_remove_process(fixture.store, 77, 0);
 	assert_null(find_process(&fixture, 77));
 	assert_int_equal(stats_of(&fixture).processes, 2);
-	assert_int_equal(stats_of(&fixture).used_bytes, (513 + 1025) * sizeof(mappings[0]));
+	assert_int_equal(stats_of(&fixture).used_bytes, unwind_mappings_bytes(512) + unwind_mappings_bytes(1024));
 	fixture_release(&fixture);
 }
 
@@ -752,8 +761,8 @@ static void replaced_mappings_stay_readable_for_the_grace(void **state)
 	for (uint64_t now = GRACE; now < 2 * GRACE; now += GRACE / 10) {
 		assert_int_equal(row_store_publish_process(fixture.store, 5, &new, 1, false, now), 0);
 		row_store_tick(fixture.store, now);
-		assert_memory_equal(before + 1, &old, sizeof(old));
-		assert_memory_equal(find_process(&fixture, 5) + 1, &new, sizeof(new));
+		assert_mappings(before, &old);
+		assert_mappings(find_process(&fixture, 5), &new);
 	}
 	row_store_tick(fixture.store, 2 * GRACE);
 	assert_int_equal(row_store_publish_process(fixture.store, 6, &new, 1, false, 2 * GRACE), 0);

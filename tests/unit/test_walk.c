@@ -543,6 +543,65 @@ static void a_switch_of_stacks_may_go_downwards(void **state)
 	assert_frames(frames, 2, UNWIND_END_ROOT);
 }
 
+/* Of two rules that would hold at the same return address; the table's rows are made to say the other one. */
+static void the_rule_of_a_return_address_is_kept_while_its_table_is_there(void **state)
+{
+	const struct text_row rows[] = {{LEAF, sp_rule(8)}, {MIDDLE, sp_rule(16)}, {START, stop}};
+	const struct text_row others[] = {{LEAF, sp_rule(8)}, {MIDDLE, sp_rule(24)}, {START, stop}};
+	const uint64_t frames[] = {ip(LEAF), ip(MIDDLE + 1), ip(START + 1)};
+	const uint64_t exact[] = {ip(MIDDLE), ip(START + 1)};
+
+	(void)state;
+	publish_rows(rows, 3);
+	publish_process();
+	stack[0] = ip(MIDDLE + 1);
+	stack[2] = ip(START + 1);
+	walk_from(ip(LEAF), at(0), 0);
+	assert_frames(frames, 3, UNWIND_END_ROOT);
+	for (size_t i = 0; i < UNWIND_MAX_RULES; i++)
+		if (rules[i].cfa_off == 16)
+			rules[i].cfa_off = 24;
+	walk_from(ip(LEAF), at(0), 0);
+	assert_frames(frames, 3, UNWIND_END_ROOT);
+	/* An exact address is looked up. */
+	walk_from(ip(MIDDLE), at(0), 0);
+	assert_frames(exact, 2, UNWIND_END_ROOT);
+	/* So it is when another table has taken the place. */
+	row_store_publish_none(store, slot, 0);
+	publish_rows(others, 3);
+	stack[3] = ip(START + 1);
+	stack[2] = 0;
+	walk_from(ip(LEAF), at(0), 0);
+	assert_frames(frames, 3, UNWIND_END_ROOT);
+}
+
+/* Each word of an entry is of another one in turn, as if two CPUs had written it at once. */
+static void a_torn_rule_of_a_return_address_is_not_believed(void **state)
+{
+	const struct text_row rows[] = {{LEAF, sp_rule(8)}, {MIDDLE, sp_rule(16)}, {START, stop}};
+	const uint64_t frames[] = {ip(LEAF), ip(MIDDLE + 1), ip(START + 1)};
+
+	(void)state;
+	publish_rows(rows, 3);
+	publish_process();
+	stack[0] = ip(MIDDLE + 1);
+	stack[2] = ip(START + 1);
+	for (size_t word = 0; word < 3; word++) {
+		size_t torn = 0;
+
+		walk_from(ip(LEAF), at(0), 0);
+		for (size_t i = 0; i < 1 << CALL_SITE_BITS; i++) {
+			uint64_t *words = (uint64_t *)&call_sites[i];
+
+			torn += !!words[0];
+			words[word] += words[0] ? 1ULL << 33 : 0;
+		}
+		assert_int_equal(torn, 2);
+		walk_from(ip(LEAF), at(0), 0);
+		assert_frames(frames, 3, UNWIND_END_ROOT);
+	}
+}
+
 static void a_walk_has_at_most_512_frames(void **state)
 {
 	const struct text_row rows[] = {{LEAF, sp_rule(8)}};
@@ -770,6 +829,8 @@ int main(void)
 		WALK_TEST(rules_that_are_not_understood_end_the_walk),
 		WALK_TEST(a_stack_goes_upwards),
 		WALK_TEST(a_switch_of_stacks_may_go_downwards),
+		WALK_TEST(the_rule_of_a_return_address_is_kept_while_its_table_is_there),
+		WALK_TEST(a_torn_rule_of_a_return_address_is_not_believed),
 		WALK_TEST(a_walk_has_at_most_512_frames),
 		WALK_TEST(the_last_words_of_a_stack_are_read),
 		WALK_TEST(each_offset_finds_its_row),

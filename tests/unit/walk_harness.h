@@ -32,6 +32,7 @@ static unsigned reads;
 static struct scratch scratch;
 static struct unwind_rule rules[UNWIND_MAX_RULES];
 static struct unwind_object objects[UNWIND_MAX_OBJECTS];
+static struct call_site call_sites[1 << CALL_SITE_BITS];
 static struct unwind_process processes[UNWIND_MAX_PROCESSES];
 static struct unwind_inherited inherited[UNWIND_INHERITED_SLOTS];
 static struct row_store *store;
@@ -65,6 +66,11 @@ SHIM __u8 *shim_segment(__u32 index)
 SHIM const struct unwind_rule *shim_unwind_rule(__u32 index)
 {
 	return index < UNWIND_MAX_RULES ? &rules[index] : NULL;
+}
+
+SHIM volatile struct call_site *shim_call_site(__u32 index)
+{
+	return &call_sites[index];
 }
 
 SHIM struct unwind_object *shim_unwind_object(__u32 index)
@@ -167,6 +173,7 @@ static int set_up(void **state)
 	memset(objects, 0, sizeof(objects));
 	memset(processes, 0, sizeof(processes));
 	memset(inherited, 0, sizeof(inherited));
+	memset(call_sites, 0, sizeof(call_sites));
 	readable = STACK_WORDS;
 	assert_int_equal(
 		row_store_new(&memory, sizeof(segments) / sizeof(segments[0]) * UNWIND_SEGMENT_BYTES, MACHINE, &store),
