@@ -19,13 +19,6 @@ static __always_inline __u64 is_below(__u64 a, __u64 b)
 	return difference >> 63;
 }
 
-static __always_inline __u32 count_bits(__u32 word)
-{
-	word -= (word >> 1) & 0x55555555;
-	word = (word & 0x33333333) + ((word >> 2) & 0x33333333);
-	return (((word + (word >> 4)) & 0x0f0f0f0f) * 0x01010101) >> 24;
-}
-
 /* Something at a place of the segments, or NULL. `type` is at most UNWIND_SEGMENT_SLACK large. */
 #define unwind_at(segment, offset, type) ((const type *)((segment) + bounded((offset), UNWIND_SEGMENT_BYTES)))
 
@@ -264,20 +257,6 @@ static __always_inline __u32 row_search(const __u8 *segment, __u32 offset, __u32
 
 _Static_assert(UNWIND_MAX_BLOCK_ROWS == 31, "row_search() looks at each fourth of 31, then at three");
 
-/* sp moved by 8 with each step up to the distance. */
-static __always_inline __s64 rule_stepped_offset(const struct unwind_rule *rule, __u32 distance)
-{
-	__s64 offset = rule->cfa_off;
-	__u32 steps = rule->steps, done;
-
-	if (!steps)
-		return offset;
-	if (distance > UNWIND_MAX_STEP_DISTANCE)
-		distance = UNWIND_MAX_STEP_DISTANCE;
-	done = 8 * count_bits(steps & ~UNWIND_STEPS_POP & (__u32)((2ULL << distance) - 1));
-	return steps & UNWIND_STEPS_POP ? offset - done : offset + done;
-}
-
 /* The rule's number and how far behind its row the place is become the walk's rule. */
 static __always_inline int walk_take_rule(struct walk *walk, __u32 number, __u32 distance)
 {
@@ -285,9 +264,7 @@ static __always_inline int walk_take_rule(struct walk *walk, __u32 number, __u32
 
 	if (!rule)
 		return 0;
-	walk->rule.rule = *rule;
-	walk->rule.rule.cfa_off = rule_stepped_offset(rule, distance);
-	walk->rule.rule.steps = 0;
+	unwind_rule_unfold(rule, distance, &walk->rule.rule);
 	return 1;
 }
 

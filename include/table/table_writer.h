@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Makes a struct unwind_table of plain rows that come in the order of their file offsets. Rows equal to the one before
- * are dropped; runs of pushes and pops become one row (`steps` of struct unwind_rule); rows are cut at page ends.
+ * are dropped; prologues and epilogues become one row (table/fold.h); rows are cut at page ends.
  *
  * Nothing is kept but rules (interned) and finished rows: 4 bytes each. */
 #pragma once

@@ -47,7 +47,7 @@ static inline __u32 unwind_place_offset(__u32 place)
 
 /* How the frame's CFA (the caller's sp) is found. */
 #define UNWIND_CFA_NONE 0	 /* nothing is known about this code: the frame pointer may tell */
-#define UNWIND_CFA_SP 1		 /* sp + cfa_off, see `steps` */
+#define UNWIND_CFA_SP 1		 /* sp + cfa_off */
 #define UNWIND_CFA_FP 2		 /* fp + cfa_off */
 #define UNWIND_CFA_REGISTER 3	 /* register `reg` + cfa_off; rbx as below, others only where all registers are known */
 #define UNWIND_CFA_PLT 4	 /* x86-64 lazy PLT: sp + 8, + 8 more where (ip & 15) >= cfa_off */
@@ -57,14 +57,17 @@ static inline __u32 unwind_place_offset(__u32 place)
 #define UNWIND_CFA_STOP 8	 /* the first function of a thread: it has no caller */
 #define UNWIND_CFA_UNSUPPORTED 9 /* there is a rule but not one of the above, or the file's own rule is broken */
 #define UNWIND_CFA_SWITCH 10	 /* fp + cfa_off, on another stack: Go's runtime.systemstack and its like */
-#define UNWIND_CFA_COUNT 11
+#define UNWIND_CFA_FOLDED 11	 /* x86-64: a run of rows in one, see `steps` */
+#define UNWIND_CFA_COUNT 12
 
 /* The caller's frame pointer (rbp, x29). */
 #define UNWIND_FP_SAME 0
 #define UNWIND_FP_SAVED 1 /* at CFA + fp_off */
 #define UNWIND_FP_LOST 2
-#define UNWIND_FP_AT_FP 3 /* at fp + fp_off: where the stack was realigned, the CFA is no fixed distance away */
-#define UNWIND_FP_COUNT 4
+#define UNWIND_FP_AT_FP 3  /* at fp + fp_off: where the stack was realigned, the CFA is no fixed distance away */
+#define UNWIND_FP_PUSHED 4 /* FOLDED: SAVED where CFA + fp_off is at or above sp, else SAME */
+#define UNWIND_FP_STORED 5 /* FOLDED: SAME before the last step, SAVED from there on */
+#define UNWIND_FP_COUNT 6
 
 /* The return address. */
 #define UNWIND_RA_SAVED 0    /* at CFA + ra_off */
@@ -76,9 +79,9 @@ static inline __u32 unwind_place_offset(__u32 place)
 /* EXACT on arm64: where ra_off is 0 it is in x30; and what is there had this x30, saved so far below the CFA. */
 #define UNWIND_ARM64_SAVED_LINK 16
 
-/* x86-64, kinds SP and FP with a saved return address: what `reg` says of the caller's rbx. The dynamic linker's lazy
- * binding has its CFA relative to rbx beneath frames of its own: files with such a rule tell it in all of their rules,
- * and no others do. In between: saved at CFA - 8 * reg. */
+/* x86-64, kinds SP and FP with a saved return address, and FOLDED: what `reg` says of the caller's rbx. The dynamic
+ * linker's lazy binding has its CFA relative to rbx beneath frames of its own: files with such a rule tell it in all of
+ * their rules, and no others do. In between: saved at CFA - 8 * reg. */
 #define UNWIND_BX_UNKNOWN 0
 #define UNWIND_BX_SAME 255
 
@@ -89,14 +92,17 @@ struct unwind_rule {
 	__u8 reg; /* DWARF number, or UNWIND_BX_* */
 	__s32 cfa_off;
 	__s16 fp_off;
-	__s16 ra_off; /* DEREF: what is added to the word that was read */
-	/* SP only: a run of pushes or pops folded into one row. Bit d (1 … 31) says that the instruction that ends at d
-	 * bytes behind the row's start moved sp by 8; bit 0 says which way: 0 pushes (CFA offset rises), 1 pops. At
-	 * distance d from the row, cfa_off ± 8 × the number of bits 1 … min(d, 31). */
+	__s16 ra_off; /* DEREF: what is added to the word that was read; FOLDED: what the last step is */
+	/* FOLDED only, 0 in others. Bit d (1 … 31) is a step: something changes d bytes behind the row's start. */
 	__u32 steps;
 };
 
+/* A folded rule begins as kind SP with the return address at CFA - 8. Each step moves sp by 8, all in one direction:
+ * bit 0 of `steps` says which, 0 pushes (the CFA offset rises), 1 pops. The last step may be another one, as ra_off
+ * says: 0 one as the others are (with STORED: only the frame pointer was saved); UNWIND_STEP_TO_FP from there on the
+ * CFA is the frame pointer less fp_off; else it moves the CFA offset by 8 * ra_off. */
 #define UNWIND_STEPS_POP 1u
+#define UNWIND_STEP_TO_FP (-32768)
 #define UNWIND_MAX_STEP_DISTANCE 31
 #define UNWIND_MAX_RULES 65536u
 
@@ -110,6 +116,49 @@ struct unwind_rule {
 #define UNWIND_ARM64_LR 30
 #define UNWIND_ARM64_SP 31
 #define UNWIND_ARM64_REGISTERS 32
+
+static inline __u32 unwind_count_bits(__u32 word)
+{
+	word -= (word >> 1) & 0x55555555;
+	word = (word & 0x33333333) + ((word >> 2) & 0x33333333);
+	return (((word + (word >> 4)) & 0x0f0f0f0f) * 0x01010101) >> 24;
+}
+
+/* The rule without steps that holds `distance` bytes behind the start of its row, into *plain. */
+static inline void unwind_rule_unfold(const struct unwind_rule *rule, __u32 distance, struct unwind_rule *plain)
+{
+	__u32 steps = rule->steps & ~UNWIND_STEPS_POP, done, moved, fp = rule->fp, offset = rule->cfa_off;
+	int is_done;
+
+	*plain = *rule;
+	if (rule->cfa != UNWIND_CFA_FOLDED)
+		return;
+	if (distance > UNWIND_MAX_STEP_DISTANCE)
+		distance = UNWIND_MAX_STEP_DISTANCE;
+	done = steps & (__u32)((2ULL << distance) - 1);
+	is_done = done == steps;
+	moved = unwind_count_bits(done);
+	if (is_done && (rule->ra_off || fp == UNWIND_FP_STORED))
+		moved--;
+	offset += 8 * (rule->steps & UNWIND_STEPS_POP ? -moved : moved);
+	plain->cfa = UNWIND_CFA_SP;
+	if (is_done && rule->ra_off == UNWIND_STEP_TO_FP) {
+		plain->cfa = UNWIND_CFA_FP;
+		offset = -rule->fp_off;
+		fp = UNWIND_FP_SAVED;
+	} else if (is_done) {
+		offset += 8 * rule->ra_off;
+	}
+	if (fp == UNWIND_FP_PUSHED)
+		fp = (__s32)(offset + rule->fp_off) >= 0 ? UNWIND_FP_SAVED : UNWIND_FP_SAME;
+	else if (fp == UNWIND_FP_STORED)
+		fp = is_done ? UNWIND_FP_SAVED : UNWIND_FP_SAME;
+	plain->fp = fp;
+	plain->fp_off = fp == UNWIND_FP_SAVED ? rule->fp_off : 0;
+	plain->cfa_off = offset;
+	plain->ra_off = -8;
+	plain->steps = 0;
+}
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
  * Each rule that a row uses has a reference, taken when the plan meets it first; so a table's references are never
  * more than its rows, and need no limit of their own.
  *
- * When rules become scarce, folded rows are unfolded: there are three times as many rules with steps as without. */
+ * When rules become scarce, folded rows are unfolded: there are far more rules with steps than without. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>

@@ -15,6 +15,7 @@
 #include "table/table_writer.h"
 
 #include <assert.h>
+#include <elf.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -23,11 +24,10 @@
 #include "base/io.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "table/fold.h"
 #include "table/unwind_table.h"
 
 #define CACHE_BITS 10
-#define STEP_BYTES 8   /* a push or a pop */
-#define MAX_STEP_GAP 2 /* bytes of such an instruction: more would multiply the rules and save few rows */
 #define NO_RULE UINT32_MAX
 
 struct cached_rule {
@@ -38,13 +38,6 @@ struct cached_rule {
 struct given_row {
 	uint64_t file_off;
 	struct unwind_rule rule;
-};
-
-/* Rows that are one so far. */
-struct run {
-	uint64_t start, last; /* file offsets of its first and its last row */
-	struct unwind_rule rule;
-	struct unwind_rule end; /* the plain rule from `last` on */
 };
 
 struct table_writer {
@@ -88,11 +81,6 @@ static int check_range(const struct table_writer_range *range)
 	return 0;
 }
 
-static struct run run_of(uint64_t file_off, const struct unwind_rule *rule)
-{
-	return (struct run){.start = file_off, .last = file_off, .rule = *rule, .end = *rule};
-}
-
 int table_writer_new(uint16_t machine, const struct table_writer_range *range, struct table_writer **ret)
 {
 	int err = check_range(range);
@@ -133,15 +121,6 @@ void table_writer_free(struct table_writer *writer)
 static bool rules_equal(const struct unwind_rule *a, const struct unwind_rule *b)
 {
 	return !memcmp(a, b, sizeof(*a));
-}
-
-/* But for the CFA offset. */
-static bool rules_alike(const struct unwind_rule *a, const struct unwind_rule *b)
-{
-	const size_t behind = offsetof(struct unwind_rule, fp_off);
-
-	return !memcmp(a, b, offsetof(struct unwind_rule, cfa_off)) &&
-	       !memcmp(&a->fp_off, &b->fp_off, sizeof(*a) - behind);
 }
 
 static struct cached_rule *cache_slot(struct table_writer *writer, const struct unwind_rule *rule)
@@ -279,26 +258,6 @@ static int write_run(struct table_writer *writer)
 	return err;
 }
 
-/* Takes the row into the run when it is one step further in the run's direction. */
-static bool run_extend(struct run *run, const struct given_row *row)
-{
-	int64_t moved = (int64_t)row->rule.cfa_off - run->end.cfa_off;
-	uint32_t direction = moved < 0 ? UNWIND_STEPS_POP : 0;
-
-	if (run->end.cfa != UNWIND_CFA_SP || (moved != STEP_BYTES && moved != -STEP_BYTES) ||
-	    !rules_alike(&row->rule, &run->end))
-		return false;
-	if (row->file_off - run->last > MAX_STEP_GAP || row->file_off - run->start > UNWIND_MAX_STEP_DISTANCE ||
-	    page_of(row->file_off) != page_of(run->start))
-		return false;
-	if (run->rule.steps && (run->rule.steps & UNWIND_STEPS_POP) != direction)
-		return false;
-	run->rule.steps |= 1u << (row->file_off - run->start) | direction;
-	run->last = row->file_off;
-	run->end = row->rule;
-	return true;
-}
-
 /* The pending row is final. */
 static int settle(struct table_writer *writer)
 {
@@ -308,7 +267,7 @@ static int settle(struct table_writer *writer)
 	if (rules_equal(&row->rule, &writer->run.end))
 		return 0;
 	writer->stats.rows_merged++;
-	if (run_extend(&writer->run, row))
+	if (writer->machine == EM_X86_64 && run_extend(&writer->run, row->file_off, &row->rule))
 		return 0;
 	if (row->file_off != writer->run.start) /* equal at the start of the range alone */
 		err = write_run(writer);
@@ -320,7 +279,7 @@ int table_writer_row(struct table_writer *writer, uint64_t file_off, const struc
 {
 	int err = 0;
 
-	if (file_off < writer->given_off || rule->steps)
+	if (file_off < writer->given_off || rule->cfa == UNWIND_CFA_FOLDED)
 		return -EINVAL;
 	writer->given_off = file_off;
 	writer->stats.rows_given++;

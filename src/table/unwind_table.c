@@ -9,18 +9,16 @@
 
 _Static_assert(sizeof(struct unwind_table_head) == 32, "rules behind the head are aligned");
 _Static_assert(sizeof(struct unwind_table_page) == 8, "rows behind the pages are aligned");
-_Static_assert(UNWIND_MAX_CFA_OFF <= INT32_MAX - 8 * UNWIND_MAX_STEP_DISTANCE, "steps cannot overflow an offset");
+_Static_assert(UNWIND_MAX_CFA_OFF <= INT32_MAX - 8 * UNWIND_MAX_STEP_DISTANCE + 8 * UNWIND_STEP_TO_FP,
+	       "steps cannot overflow an offset");
 
 /* --- rules -------------------------------------------------------------------------------------------------------- */
 
 struct unwind_rule unwind_rule_stepped(const struct unwind_rule *rule, uint32_t distance)
 {
-	uint32_t reached = distance < UNWIND_MAX_STEP_DISTANCE ? (2u << distance) - 1 : UINT32_MAX;
-	int moved = 8 * __builtin_popcount(rule->steps & reached & ~UNWIND_STEPS_POP);
-	struct unwind_rule plain = *rule;
+	struct unwind_rule plain;
 
-	plain.cfa_off += rule->steps & UNWIND_STEPS_POP ? -moved : moved;
-	plain.steps = 0;
+	unwind_rule_unfold(rule, distance, &plain);
 	return plain;
 }
 
@@ -66,15 +64,9 @@ static bool may_tell_of_bx(const struct unwind_rule *rule, uint16_t machine)
 	       rule->ra == UNWIND_RA_SAVED;
 }
 
-/* Where all steps have been made, too. */
-static bool is_offset_valid(const struct unwind_rule *rule)
+static bool is_offset_valid(int32_t offset)
 {
-	int32_t end;
-
-	if (rule->cfa_off > UNWIND_MAX_CFA_OFF || rule->cfa_off < -UNWIND_MAX_CFA_OFF)
-		return false;
-	end = unwind_rule_stepped(rule, UNWIND_MAX_STEP_DISTANCE).cfa_off;
-	return end <= UNWIND_MAX_CFA_OFF && end >= -UNWIND_MAX_CFA_OFF;
+	return offset <= UNWIND_MAX_CFA_OFF && offset >= -UNWIND_MAX_CFA_OFF;
 }
 
 static bool is_frame_valid(const struct unwind_rule *rule, uint16_t machine)
@@ -82,16 +74,41 @@ static bool is_frame_valid(const struct unwind_rule *rule, uint16_t machine)
 	bool needs_reg = rule->cfa == UNWIND_CFA_REGISTER || rule->ra == UNWIND_RA_REGISTER;
 	bool is_deref = rule->cfa == UNWIND_CFA_DEREF_SP || rule->cfa == UNWIND_CFA_DEREF_FP;
 
-	if (!is_offset_valid(rule))
+	if (!is_offset_valid(rule->cfa_off) || rule->steps)
 		return false;
-	if (rule->fp >= UNWIND_FP_COUNT || (rule->fp_off && rule->fp != UNWIND_FP_SAVED && rule->fp != UNWIND_FP_AT_FP))
+	if (rule->fp > UNWIND_FP_AT_FP || (rule->fp_off && rule->fp != UNWIND_FP_SAVED && rule->fp != UNWIND_FP_AT_FP))
 		return false;
 	if (!is_return_address_valid(rule, machine) || (is_deref && rule->ra != UNWIND_RA_SAVED))
 		return false;
-	if (needs_reg ? !has_register(rule->reg, machine) : rule->reg && !may_tell_of_bx(rule, machine))
+	return needs_reg ? has_register(rule->reg, machine) : !rule->reg || may_tell_of_bx(rule, machine);
+}
+
+/* No rule can be told in two ways, or equal ones would be two: a direction without a common step says nothing. */
+static bool are_steps_valid(const struct unwind_rule *rule)
+{
+	uint32_t steps = rule->steps & ~UNWIND_STEPS_POP;
+	bool is_last_special = rule->ra_off || rule->fp == UNWIND_FP_STORED;
+
+	if (!steps)
 		return false;
-	/* A direction without a step would be a second way to say "no steps". */
-	return !rule->steps || (rule->cfa == UNWIND_CFA_SP && rule->steps != UNWIND_STEPS_POP);
+	return !is_last_special || steps & (steps - 1) || !(rule->steps & UNWIND_STEPS_POP);
+}
+
+static bool is_folded_valid(const struct unwind_rule *rule)
+{
+	bool has_fp_off = rule->fp != UNWIND_FP_SAME && rule->fp != UNWIND_FP_LOST;
+	uint32_t last;
+
+	if (rule->ra || rule->fp >= UNWIND_FP_COUNT || rule->fp == UNWIND_FP_AT_FP || !are_steps_valid(rule))
+		return false;
+	if (!has_fp_off && rule->fp_off)
+		return false;
+	if (rule->ra_off == UNWIND_STEP_TO_FP && rule->fp != UNWIND_FP_SAVED && rule->fp != UNWIND_FP_PUSHED)
+		return false;
+	/* Between the first and the last but one lie all others. */
+	last = 31 - (uint32_t)__builtin_clz(rule->steps);
+	return is_offset_valid(rule->cfa_off) && is_offset_valid(unwind_rule_stepped(rule, last - 1).cfa_off) &&
+	       is_offset_valid(unwind_rule_stepped(rule, last).cfa_off);
 }
 
 bool unwind_rule_is_valid(const struct unwind_rule *rule, uint16_t machine)
@@ -106,6 +123,8 @@ bool unwind_rule_is_valid(const struct unwind_rule *rule, uint16_t machine)
 		return is_bare(rule);
 	case UNWIND_CFA_PLT:
 		return machine == EM_X86_64 && is_plt(rule);
+	case UNWIND_CFA_FOLDED:
+		return machine == EM_X86_64 && is_folded_valid(rule);
 	case UNWIND_CFA_SP:
 	case UNWIND_CFA_FP:
 	case UNWIND_CFA_SWITCH:

@@ -34,6 +34,10 @@ static uint64_t distance_of(uint8_t byte)
 
 static struct unwind_rule rule_of(uint8_t kind, uint8_t offset, int32_t before)
 {
+	/* The frame pointer, at the slot that the last push made or at any other. */
+	if (kind & 0x80)
+		return rule_saved(rule_sp(before + 8 * (kind % 4)),
+				  (int16_t)(kind & 0x40 ? -before - 8 : -8 * (offset % 8)));
 	switch (kind % 8) {
 	case 0:
 		return rule_sp(8 * offset);
@@ -46,7 +50,8 @@ static struct unwind_rule rule_of(uint8_t kind, uint8_t offset, int32_t before)
 	case 4:
 		return rule_fp(offset);
 	case 5:
-		return (struct unwind_rule){.cfa = UNWIND_CFA_SP, .cfa_off = before + 8, .fp = UNWIND_FP_LOST};
+		return (struct unwind_rule){
+			.cfa = UNWIND_CFA_SP, .fp = UNWIND_FP_LOST, .cfa_off = before + 8, .ra_off = -8};
 	case 6:
 		return rule_bare(offset % UNWIND_CFA_COUNT);
 	default:

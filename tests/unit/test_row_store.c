@@ -656,7 +656,7 @@ static void steps_end_with_their_row_when_they_are_unfolded(void **state)
 	uint32_t slot;
 
 	(void)state;
-	rules[0].steps = 0xe; /* at 1, 2 and 3 */
+	rules[0] = (struct unwind_rule){.cfa = UNWIND_CFA_FOLDED, .cfa_off = 8, .steps = 0xe}; /* at 1, 2 and 3 */
 	fixture_init(&fixture, 4 * MIB);
 	publish(&fixture, &many, 0);
 	slot = add_object(&fixture, NULL);

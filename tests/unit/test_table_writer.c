@@ -42,22 +42,56 @@ static const struct shape {
 	const char *name;
 	struct {
 		uint16_t offset, cfa, cfa_off;
+		int16_t fp_off; /* 0: the frame pointer is the same */
 	} rows[8];
 	uint32_t n_rows; /* that are written */
 } shapes[] = {
-	{"one row", {{0x1000, SP, 8}}, 1},
-	{"equal neighbours", {{0x1000, SP, 8}, {0x1004, SP, 8}, {0x1008, SP, 8}}, 1},
-	{"equal, but not neighbours", {{0x1000, SP, 8}, {0x1004, FP, 16}, {0x1008, SP, 8}}, 3},
-	{"pushes", {{0x1000, SP, 8}, {0x1001, SP, 16}, {0x1003, SP, 24}, {0x1005, SP, 32}}, 1},
-	{"pops", {{0x1000, SP, 32}, {0x1001, SP, 24}, {0x1003, SP, 16}, {0x1005, SP, 8}}, 1},
-	{"pushes and pops", {{0x1000, SP, 8}, {0x1001, SP, 16}, {0x1002, SP, 24}, {0x1003, SP, 16}}, 2},
-	{"equal rows within a run", {{0x1000, SP, 8}, {0x1001, SP, 16}, {0x1002, SP, 16}, {0x1003, SP, 24}}, 1},
-	{"a step of three bytes", {{0x1000, SP, 8}, {0x1003, SP, 16}}, 2},
-	{"a step of 16", {{0x1000, SP, 8}, {0x1001, SP, 24}}, 2},
-	{"steps from the frame pointer", {{0x1000, FP, 8}, {0x1001, FP, 16}}, 2},
-	{"a step to another kind", {{0x1000, SP, 8}, {0x1001, FP, 16}}, 2},
-	{"three rows at one offset", {{0x1000, SP, 8}, {0x1004, FP, 8}, {0x1004, SP, 16}, {0x1004, SP, 8}}, 1},
-	{"a step that is replaced", {{0x1000, SP, 8}, {0x1001, SP, 16}, {0x1001, FP, 16}}, 2},
+	{"one row", {{0x1000, SP, 8, 0}}, 1},
+	{"equal neighbours", {{0x1000, SP, 8, 0}, {0x1004, SP, 8, 0}, {0x1008, SP, 8, 0}}, 1},
+	{"equal, but not neighbours", {{0x1000, SP, 8, 0}, {0x1004, FP, 16, 0}, {0x1008, SP, 8, 0}}, 3},
+	{"pushes", {{0x1000, SP, 8, 0}, {0x1001, SP, 16, 0}, {0x1003, SP, 24, 0}, {0x1005, SP, 32, 0}}, 1},
+	{"pops", {{0x1000, SP, 32, 0}, {0x1001, SP, 24, 0}, {0x1003, SP, 16, 0}, {0x1005, SP, 8, 0}}, 1},
+	{"pushes and a pop", {{0x1000, SP, 8, 0}, {0x1001, SP, 16, 0}, {0x1002, SP, 24, 0}, {0x1003, SP, 16, 0}}, 1},
+	{"pushes and pops",
+	 {{0x1000, SP, 8, 0}, {0x1001, SP, 16, 0}, {0x1002, SP, 24, 0}, {0x1003, SP, 16, 0}, {0x1004, SP, 8, 0}},
+	 2},
+	{"equal rows within a run",
+	 {{0x1000, SP, 8, 0}, {0x1001, SP, 16, 0}, {0x1002, SP, 16, 0}, {0x1003, SP, 24, 0}},
+	 1},
+	{"a last step of three bytes", {{0x1000, SP, 8, 0}, {0x1001, SP, 16, 0}, {0x1004, SP, 24, 0}}, 1},
+	{"a step of three bytes", {{0x1000, SP, 8, 0}, {0x1003, SP, 16, 0}, {0x1004, SP, 24, 0}}, 2},
+	{"pushes and a frame",
+	 {{0x1000, SP, 16, 0}, {0x1002, SP, 24, 0}, {0x1009, SP, 536, 0}, {0x100a, SP, 544, 0}},
+	 2},
+	{"a frame behind eight bytes", {{0x1000, SP, 16, 0}, {0x1008, SP, 80, 0}}, 2},
+	{"a frame that is too large", {{0x1000, SP, 16, 0}, {0x1004, SP, 536, 0}}, 2},
+	{"a frame of odd size", {{0x1000, SP, 16, 0}, {0x1004, SP, 44, 0}}, 2},
+	{"a call's arguments", {{0x1000, SP, 64, 0}, {0x1002, SP, 72, 0}, {0x1004, SP, 80, 0}, {0x1009, SP, 64, 0}}, 1},
+	{"rbp among the pushes",
+	 {{0x1000, SP, 16, 0}, {0x1001, SP, 24, -24}, {0x1002, SP, 32, -24}, {0x1006, SP, 96, -24}},
+	 1},
+	{"rbp among the pops",
+	 {{0x1000, SP, 32, -24}, {0x1001, SP, 24, -24}, {0x1002, SP, 16, 0}, {0x1003, SP, 8, 0}},
+	 1},
+	{"rbp is popped but not told", {{0x1000, SP, 24, -16}, {0x1001, SP, 16, -16}, {0x1002, SP, 8, -16}}, 1},
+	{"rbp is told too late", {{0x1000, SP, 24, -24}, {0x1001, SP, 16, -24}, {0x1002, SP, 8, 0}}, 2},
+	{"rbp is saved elsewhere among the pushes",
+	 {{0x1000, SP, 16, 0}, {0x1001, SP, 24, -16}, {0x1002, SP, 32, -16}},
+	 2},
+	{"another one is saved", {{0x1000, SP, 24, -16}, {0x1001, SP, 32, -24}}, 2},
+	{"rbp is stored", {{0x1000, SP, 72, 0}, {0x1005, SP, 72, -16}}, 1},
+	{"rbp is no longer stored", {{0x1000, SP, 72, -16}, {0x1005, SP, 72, 0}}, 2},
+	{"a frame pointer is made", {{0x1000, SP, 16, -16}, {0x1003, FP, 16, -16}}, 1},
+	{"a frame pointer is made, and a push",
+	 {{0x1000, SP, 16, -16}, {0x1003, FP, 16, -16}, {0x1004, SP, 24, -16}},
+	 2},
+	{"a frame pointer that is not where rbp is saved", {{0x1000, SP, 24, -16}, {0x1003, FP, 24, -16}}, 2},
+	{"steps from the frame pointer", {{0x1000, FP, 8, 0}, {0x1001, FP, 16, 0}}, 2},
+	{"a step to another kind", {{0x1000, SP, 8, 0}, {0x1001, FP, 16, 0}}, 2},
+	{"three rows at one offset",
+	 {{0x1000, SP, 8, 0}, {0x1004, FP, 8, 0}, {0x1004, SP, 16, 0}, {0x1004, SP, 8, 0}},
+	 1},
+	{"a step that is replaced", {{0x1000, SP, 8, 0}, {0x1001, SP, 16, 0}, {0x1001, FP, 16, 0}}, 2},
 };
 
 static struct plain_rows rows_of_shape(const struct shape *shape)
@@ -66,7 +100,11 @@ static struct plain_rows rows_of_shape(const struct shape *shape)
 
 	for (size_t i = 0; i < 8 && shape->rows[i].offset; i++)
 		add_row(&rows, shape->rows[i].offset,
-			(struct unwind_rule){.cfa = (uint8_t)shape->rows[i].cfa, .cfa_off = shape->rows[i].cfa_off});
+			(struct unwind_rule){.cfa = (uint8_t)shape->rows[i].cfa,
+					     .fp = shape->rows[i].fp_off ? UNWIND_FP_SAVED : UNWIND_FP_SAME,
+					     .cfa_off = shape->rows[i].cfa_off,
+					     .fp_off = shape->rows[i].fp_off,
+					     .ra_off = -8});
 	return rows;
 }
 
@@ -265,7 +303,7 @@ static void ranges_are_whole_pages(void **state)
 static void rows_out_of_order_or_unknown_to_the_walk_are_refused(void **state)
 {
 	const struct table_writer_range range = whole(0x1000, PAGE);
-	struct unwind_rule stepped = rule_sp(8), unknown = {.cfa = UNWIND_CFA_COUNT};
+	struct unwind_rule stepped, unknown = {.cfa = UNWIND_CFA_COUNT};
 	struct plain_rows rows = {0};
 	struct table_bytes bytes;
 
@@ -273,7 +311,7 @@ static void rows_out_of_order_or_unknown_to_the_walk_are_refused(void **state)
 	add_row(&rows, 0x2000, rule_sp(8));
 	add_row(&rows, 0x1fff, rule_sp(16));
 	assert_int_equal(table_bytes_make(&rows, &range, &bytes), -EINVAL);
-	stepped.steps = 2;
+	stepped = (struct unwind_rule){.cfa = UNWIND_CFA_FOLDED, .cfa_off = 8, .steps = 2};
 	rows.rows[1] = (struct plain_row){.file_off = 0x3000, .rule = stepped};
 	assert_int_equal(table_bytes_make(&rows, &range, &bytes), -EINVAL);
 	rows.rows[1].rule = unknown;

@@ -26,24 +26,76 @@ static const struct {
 	{"unsupported with a frame pointer", {.cfa = UNWIND_CFA_UNSUPPORTED, .fp = UNWIND_FP_LOST}, NEITHER},
 
 	{"sp", {.cfa = UNWIND_CFA_SP, .cfa_off = 8, .ra_off = -8}, BOTH},
-	{"sp with pushes", {.cfa = UNWIND_CFA_SP, .cfa_off = 8, .ra_off = -8, .steps = 0x80000002}, BOTH},
-	{"sp with pops", {.cfa = UNWIND_CFA_SP, .cfa_off = 24, .ra_off = -8, .steps = 7}, BOTH},
-	{"sp with a direction only", {.cfa = UNWIND_CFA_SP, .cfa_off = 8, .ra_off = -8, .steps = 1}, NEITHER},
+	{"sp with steps", {.cfa = UNWIND_CFA_SP, .cfa_off = 8, .ra_off = -8, .steps = 2}, NEITHER},
 	{"sp that tells of rbx", {.cfa = UNWIND_CFA_SP, .reg = 3}, X86},
 	{"register of the CFA, not of rbx", {.cfa = UNWIND_CFA_DEREF_SP, .reg = 3}, NEITHER},
 	{"largest offset", {.cfa = UNWIND_CFA_SP, .cfa_off = UNWIND_MAX_CFA_OFF}, BOTH},
 	{"least offset", {.cfa = UNWIND_CFA_FP, .cfa_off = -UNWIND_MAX_CFA_OFF}, BOTH},
 	{"too large an offset", {.cfa = UNWIND_CFA_SP, .cfa_off = UNWIND_MAX_CFA_OFF + 1}, NEITHER},
 	{"too small an offset", {.cfa = UNWIND_CFA_FP, .cfa_off = -UNWIND_MAX_CFA_OFF - 1}, NEITHER},
-	{"steps to the largest offset", {.cfa = UNWIND_CFA_SP, .cfa_off = UNWIND_MAX_CFA_OFF - 16, .steps = 6}, BOTH},
-	{"steps to the least offset", {.cfa = UNWIND_CFA_SP, .cfa_off = 16 - UNWIND_MAX_CFA_OFF, .steps = 7}, BOTH},
+	{"pushes", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 8, .steps = 0x80000002}, X86},
+	{"pops", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 24, .steps = 7}, X86},
+	{"no step", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 8}, NEITHER},
+	{"a direction only", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 8, .steps = 1}, NEITHER},
+	{"steps that tell of rbx", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 8, .reg = 3, .steps = 2}, X86},
+	{"pushes and a frame", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 16, .ra_off = 20, .steps = 0x12}, X86},
+	{"a frame alone", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 16, .ra_off = -20, .steps = 0x10}, X86},
+	{"a frame alone with a direction",
+	 {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 16, .ra_off = 20, .steps = 3},
+	 NEITHER},
+	{"a frame pointer that is set",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_SAVED, .cfa_off = 16, .fp_off = -16, .ra_off = -32768, .steps = 8},
+	 X86},
+	{"a frame pointer that is set and lost",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_LOST, .cfa_off = 16, .ra_off = -32768, .steps = 8},
+	 NEITHER},
+	{"a frame pointer that is set and stored at once",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_STORED, .cfa_off = 16, .fp_off = -16, .ra_off = -32768, .steps = 8},
+	 NEITHER},
+	{"a frame pointer that is pushed",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_PUSHED, .cfa_off = 16, .fp_off = -24, .steps = 2},
+	 X86},
+	{"a frame pointer that is stored",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_STORED, .cfa_off = 64, .fp_off = -16, .steps = 0x20},
+	 X86},
+	{"… with a direction",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_STORED, .cfa_off = 64, .fp_off = -16, .steps = 0x21},
+	 NEITHER},
+	{"steps and a frame pointer at another",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_AT_FP, .cfa_off = 64, .steps = 2},
+	 NEITHER},
+	{"steps and an unknown frame pointer",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_COUNT, .cfa_off = 64, .steps = 2},
+	 NEITHER},
+	{"steps and a frame pointer with an offset",
+	 {.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_SAME, .fp_off = -16, .cfa_off = 64, .steps = 2},
+	 NEITHER},
+	{"steps and a return address in a register",
+	 {.cfa = UNWIND_CFA_FOLDED, .ra = UNWIND_RA_REGISTER, .cfa_off = 64, .steps = 2},
+	 NEITHER},
+	{"a plain rule with a pushed frame pointer",
+	 {.cfa = UNWIND_CFA_SP, .fp = UNWIND_FP_PUSHED, .cfa_off = 64, .fp_off = -16},
+	 NEITHER},
+	{"steps to the largest offset",
+	 {.cfa = UNWIND_CFA_FOLDED, .cfa_off = UNWIND_MAX_CFA_OFF - 16, .steps = 6},
+	 X86},
+	{"steps to the least offset", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 16 - UNWIND_MAX_CFA_OFF, .steps = 7}, X86},
 	{"steps beyond the largest offset",
-	 {.cfa = UNWIND_CFA_SP, .cfa_off = UNWIND_MAX_CFA_OFF - 15, .steps = 6},
+	 {.cfa = UNWIND_CFA_FOLDED, .cfa_off = UNWIND_MAX_CFA_OFF - 15, .steps = 6},
 	 NEITHER},
 	{"steps beyond the least offset",
-	 {.cfa = UNWIND_CFA_SP, .cfa_off = 15 - UNWIND_MAX_CFA_OFF, .steps = 7},
+	 {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 15 - UNWIND_MAX_CFA_OFF, .steps = 7},
 	 NEITHER},
-	{"steps from too large an offset", {.cfa = UNWIND_CFA_SP, .cfa_off = INT32_MAX, .steps = 7}, NEITHER},
+	{"steps beyond the largest offset and back",
+	 {.cfa = UNWIND_CFA_FOLDED, .cfa_off = UNWIND_MAX_CFA_OFF, .ra_off = -1, .steps = 6},
+	 NEITHER},
+	{"a frame beyond the largest offset",
+	 {.cfa = UNWIND_CFA_FOLDED, .cfa_off = UNWIND_MAX_CFA_OFF - 16, .ra_off = 3, .steps = 2},
+	 NEITHER},
+	{"a frame beyond the least offset",
+	 {.cfa = UNWIND_CFA_FOLDED, .cfa_off = 16 - UNWIND_MAX_CFA_OFF, .ra_off = -3, .steps = 2},
+	 NEITHER},
+	{"steps from too large an offset", {.cfa = UNWIND_CFA_FOLDED, .cfa_off = INT32_MAX, .steps = 7}, NEITHER},
 
 	{"fp", {.cfa = UNWIND_CFA_FP, .fp = UNWIND_FP_SAVED, .cfa_off = 16, .fp_off = -16, .ra_off = -8}, BOTH},
 	{"fp with steps", {.cfa = UNWIND_CFA_FP, .cfa_off = 16, .steps = 2}, NEITHER},
@@ -124,9 +176,51 @@ static void steps_count_up_to_their_distance(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct unwind_rule rule = rule_sp(1000);
 
-		rule.steps = cases[i].steps;
+		if (cases[i].steps)
+			rule = (struct unwind_rule){.cfa = UNWIND_CFA_FOLDED, .cfa_off = 1000, .steps = cases[i].steps};
 		assert_true(same_rule(unwind_rule_stepped(&rule, cases[i].distance), rule_sp(1000 + cases[i].moved)));
 		assert_true(same_rule(rule_at_distance(rule, cases[i].distance), rule_sp(1000 + cases[i].moved)));
+	}
+}
+
+/* push rbx; push rbp; sub rsp, 64 */
+static void last_step_may_be_another_one(void **state)
+{
+	const struct unwind_rule pushed = {.cfa = UNWIND_CFA_FOLDED,
+					   .fp = UNWIND_FP_PUSHED,
+					   .cfa_off = 16,
+					   .fp_off = -24,
+					   .ra_off = 8,
+					   .steps = 1u << 1 | 1u << 5};
+	const struct unwind_rule stored = {
+		.cfa = UNWIND_CFA_FOLDED, .fp = UNWIND_FP_STORED, .cfa_off = 72, .fp_off = -16, .steps = 1u << 5};
+	const struct unwind_rule set = {.cfa = UNWIND_CFA_FOLDED,
+					.fp = UNWIND_FP_SAVED,
+					.cfa_off = 16,
+					.fp_off = -16,
+					.ra_off = UNWIND_STEP_TO_FP,
+					.steps = 1u << 3};
+	const struct {
+		const struct unwind_rule *rule;
+		uint32_t distance;
+		struct unwind_rule plain;
+	} cases[] = {
+		{&pushed, 0, rule_sp(16)},
+		{&pushed, 1, rule_saved(rule_sp(24), -24)},
+		{&pushed, 4, rule_saved(rule_sp(24), -24)},
+		{&pushed, 5, rule_saved(rule_sp(88), -24)},
+		{&pushed, UINT32_MAX, rule_saved(rule_sp(88), -24)},
+		{&stored, 4, rule_sp(72)},
+		{&stored, 5, rule_saved(rule_sp(72), -16)},
+		{&set, 2, rule_saved(rule_sp(16), -16)},
+		{&set, 3, rule_fp(16)},
+		{&set, 31, rule_fp(16)},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_true(same_rule(unwind_rule_stepped(cases[i].rule, cases[i].distance), cases[i].plain));
+		assert_true(same_rule(rule_at_distance(*cases[i].rule, cases[i].distance), cases[i].plain));
 	}
 }
 
@@ -155,7 +249,7 @@ static struct small_table small_table(void)
 		.rows = {unwind_row(0, 0), unwind_row(0xffff, 1), unwind_row(0, 1), unwind_row(1, 2), unwind_row(2, 0)},
 	};
 
-	table.rules[2].steps = 6;
+	table.rules[2] = (struct unwind_rule){.cfa = UNWIND_CFA_FOLDED, .cfa_off = 8, .steps = 6};
 	return table;
 }
 
@@ -200,6 +294,9 @@ static void table_of_another_machine_is_refused(void **state)
 	assert_int_equal(read_small(&small, sizeof(small), EM_AARCH64, &table), -EBADMSG);
 	small.head.machine = EM_AARCH64;
 	assert_int_equal(read_small(&small, sizeof(small), EM_X86_64, &table), -EBADMSG);
+	/* Where nothing is folded. */
+	assert_int_equal(read_small(&small, sizeof(small), EM_AARCH64, &table), -EBADMSG);
+	small.rules[2] = rule_sp(16);
 	assert_int_equal(read_small(&small, sizeof(small), EM_AARCH64, &table), 0);
 	small.head.machine = EM_RISCV;
 	assert_int_equal(read_small(&small, sizeof(small), EM_RISCV, &table), -EBADMSG);
@@ -266,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rule_is_valid_when_the_walk_knows_it),
 		cmocka_unit_test(steps_count_up_to_their_distance),
+		cmocka_unit_test(last_step_may_be_another_one),
 		cmocka_unit_test(table_is_read_in_place),
 		cmocka_unit_test(table_of_another_length_is_refused),
 		cmocka_unit_test(table_of_another_machine_is_refused),

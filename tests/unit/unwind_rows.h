@@ -59,8 +59,15 @@ static inline uint64_t random_next(uint64_t *random)
 	return *random;
 }
 
-/* Functions as compilers make them: pushes, a body, pops; some with a frame pointer, some without any rule, some
- * densely packed with rows (but no more than a block can have), some that stretch over pages. */
+static inline struct unwind_rule rule_saved(struct unwind_rule rule, int16_t fp_off)
+{
+	rule.fp = UNWIND_FP_SAVED;
+	rule.fp_off = fp_off;
+	return rule;
+}
+
+/* Functions as compilers make them: pushes, room for a frame, a body, pops; some save the frame pointer, some set it,
+ * some have no rule, some are densely packed with rows (but no more than a block can have), some stretch over pages. */
 static inline struct plain_rows random_rows(uint64_t seed, uint64_t first, uint64_t limit)
 {
 	uint64_t random = seed * 0x9e3779b97f4a7c15ull | 1, off = first + random_next(&random) % 64;
@@ -68,7 +75,8 @@ static inline struct plain_rows random_rows(uint64_t seed, uint64_t first, uint6
 
 	while (off < limit) {
 		uint64_t shape = random_next(&random) % 16, pushes = random_next(&random) % 9;
-		int32_t cfa_off = 8;
+		uint64_t saving = shape % 2 ? random_next(&random) % (pushes + 1) : 0; /* which push; 0: none */
+		int32_t cfa_off = 8, room = 8 * (int32_t)(random_next(&random) % 80);
 
 		if (shape == 0) {
 			add_row(&rows, off, rule_bare(random_next(&random) % 2 ? UNWIND_CFA_NONE : UNWIND_CFA_STOP));
@@ -84,14 +92,27 @@ static inline struct plain_rows random_rows(uint64_t seed, uint64_t first, uint6
 		add_row(&rows, off, rule_sp(cfa_off));
 		for (uint64_t i = 0; i < pushes; i++) {
 			off += 1 + random_next(&random) % (shape == 2 ? 9 : 2);
-			add_row(&rows, off, rule_sp(cfa_off += 8));
+			cfa_off += 8;
+			add_row(&rows, off,
+				saving && i + 1 >= saving
+					? rule_saved(rule_sp(cfa_off), (int16_t)(-8 - 8 * (int)saving))
+					: rule_sp(cfa_off));
 		}
-		off += 1 + random_next(&random) % 2000;
-		if (shape == 3)
+		off += 1 + random_next(&random) % 8;
+		if (shape == 3 && saving)
 			add_row(&rows, off, rule_fp(16));
+		else if (shape > 8)
+			add_row(&rows, off, rule_saved(rule_sp(cfa_off + room), -16));
+		else if (shape > 4)
+			add_row(&rows, off, rule_sp(cfa_off + room));
+		off += 1 + random_next(&random) % 2000;
 		for (uint64_t i = 0; i < pushes; i++) {
 			off += 1 + random_next(&random) % 2;
-			add_row(&rows, off, rule_sp(cfa_off -= 8));
+			cfa_off -= 8;
+			add_row(&rows, off,
+				saving && (pushes - i > saving || shape == 7)
+					? rule_saved(rule_sp(cfa_off), (int16_t)(-8 - 8 * (int)saving))
+					: rule_sp(cfa_off));
 		}
 		off += 1 + random_next(&random) % 40;
 	}
@@ -140,11 +161,32 @@ static inline void table_bytes_release(struct table_bytes *table)
 /* What a row says so many bytes behind its start. */
 static inline struct unwind_rule rule_at_distance(struct unwind_rule rule, uint32_t distance)
 {
-	for (uint32_t bit = 1; bit <= distance && bit < 32; bit++)
-		if (rule.steps >> bit & 1)
-			rule.cfa_off += rule.steps & 1 ? -8 : 8;
-	rule.steps = 0;
-	return rule;
+	struct unwind_rule plain = {.cfa = UNWIND_CFA_SP, .reg = rule.reg, .cfa_off = rule.cfa_off, .ra_off = -8};
+	bool is_saved = rule.fp == UNWIND_FP_SAVED, is_last = false;
+
+	if (rule.cfa != UNWIND_CFA_FOLDED)
+		return rule;
+	for (uint32_t bit = 1; bit <= distance && bit < 32; bit++) {
+		if (!(rule.steps >> bit & 1))
+			continue;
+		is_last = !(rule.steps >> bit >> 1);
+		if (!is_last || (!rule.ra_off && rule.fp != UNWIND_FP_STORED))
+			plain.cfa_off += rule.steps & 1 ? -8 : 8;
+		else if (rule.ra_off != UNWIND_STEP_TO_FP)
+			plain.cfa_off += 8 * rule.ra_off;
+	}
+	if (is_last && rule.ra_off == UNWIND_STEP_TO_FP) {
+		plain.cfa = UNWIND_CFA_FP;
+		plain.cfa_off = -rule.fp_off;
+		is_saved = true;
+	} else if (rule.fp == UNWIND_FP_PUSHED) {
+		is_saved = plain.cfa_off >= -rule.fp_off;
+	} else if (rule.fp == UNWIND_FP_STORED) {
+		is_saved = is_last;
+	}
+	plain.fp = is_saved ? UNWIND_FP_SAVED : rule.fp == UNWIND_FP_LOST ? UNWIND_FP_LOST : UNWIND_FP_SAME;
+	plain.fp_off = is_saved ? rule.fp_off : 0;
+	return plain;
 }
 
 static inline bool same_rule(struct unwind_rule a, struct unwind_rule b)
