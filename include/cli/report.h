@@ -20,6 +20,7 @@ void report_print_ends(FILE *to, const struct summary *summary);
  * process. 0 or -errno of the write. */
 int report_json(FILE *to, const struct summary *summary, const struct truth *truth, const struct report_file *files,
 		size_t n_files);
-/* The truth as key-value pairs for profile comments ("taken" -> "1234", "lost.orphan" -> "0"); calls back once a pair.
- * The keys are the paths of the JSON object. What is not known is "null". */
+/* The truth as key-value pairs for profile comments ("taken" -> "1234", "lost.orphan" -> "1"); calls back once a pair,
+ * but not for counts of zero other than "taken" and "delivered". The keys are the paths of the JSON object. What is not
+ * known is "null". */
 void report_pairs(const struct truth *truth, void (*pair)(void *ctx, const char *key, const char *value), void *ctx);

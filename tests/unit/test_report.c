@@ -512,6 +512,7 @@ static void pair_is_in_json(void *ctx, const char *key, const char *value)
 	check->pairs++;
 }
 
+/* All that is not zero. */
 static size_t leaves(const json_t *node)
 {
 	const char *key;
@@ -519,7 +520,7 @@ static size_t leaves(const json_t *node)
 	size_t n = 0;
 
 	if (!json_is_object(node))
-		return !json_is_array(node);
+		return !json_is_array(node) && (!json_is_integer(node) || json_integer_value(node));
 	json_object_foreach((json_t *)(uintptr_t)node, key, child) n += leaves(child);
 	return n;
 }
@@ -543,6 +544,25 @@ static void pairs_are_the_json_object(void **state)
 	report_pairs(&truth, pair_is_in_json, &check);
 	assert_int_equal(check.pairs, leaves(check.root));
 	json_decref(check.root);
+}
+
+static void count_pair(void *ctx, const char *key, const char *value)
+{
+	size_t *sums = ctx;
+
+	*sums += strcmp(value, "0") == 0 && (strcmp(key, "taken") == 0 || strcmp(key, "delivered") == 0);
+	if (strncmp(key, "lost.", 5) == 0 || strncmp(key, "stacks.", 7) == 0)
+		fail_msg("'%s' is zero", key);
+}
+
+static void of_counts_that_are_zero_pairs_tell_only_the_sums(void **state)
+{
+	const struct truth nothing = {0};
+	size_t sums = 0;
+
+	(void)state;
+	report_pairs(&nothing, count_pair, &sums);
+	assert_int_equal(sums, 2);
 }
 
 static void a_report_without_memory_does_no_harm(void **state)
@@ -629,30 +649,49 @@ static void readme_explains_each_loss_end_and_counter(void **state)
 	free(text);
 }
 
-static void key_is_in_readme(void *ctx, const char *key, const char *value)
+static void key_is_in_readme(const char *text, const char *key)
 {
 	char row[128];
 
-	(void)value;
 	if (!strncmp(key, "lost.", 5))
 		key = "lost.CAUSE";
 	if (!strncmp(key, "stacks.truncated.", 17))
 		key = "stacks.truncated.REASON";
 	snprintf(row, sizeof(row), "| `%s` | ", key);
-	assert_contains(ctx, row);
+	assert_contains(text, row);
+}
+
+/* `path` is that of the object, with a dot at its end. */
+static void keys_are_in_readme(const char *text, const json_t *object, const char *path)
+{
+	char full[128];
+	const char *key;
+	json_t *child;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, child)
+	{
+		snprintf(full, sizeof(full), "%s%s%s", path, key, json_is_object(child) ? "." : "");
+		if (json_is_object(child))
+			keys_are_in_readme(text, child, full);
+		else
+			key_is_in_readme(text, full);
+	}
 }
 
 static void readme_explains_each_json_key(void **state)
 {
 	struct truth truth = some_truth();
+	json_t *root = json_loads(json_printed(&truth, NULL, 0), 0, NULL);
 	char *text = readme(__FILE__);
 
 	(void)state;
-	report_pairs(&truth, key_is_in_readme, text);
-	key_is_in_readme(text, "files", "");
-	key_is_in_readme(text, "frames.unnamed_by_module", "");
-	key_is_in_readme(text, "unwind.truncated_by_object", "");
-	key_is_in_readme(text, "unwind.truncated_by_process", "");
+	assert_non_null(root);
+	keys_are_in_readme(text, root, "");
+	key_is_in_readme(text, "files");
+	key_is_in_readme(text, "frames.unnamed_by_module");
+	key_is_in_readme(text, "unwind.truncated_by_object");
+	key_is_in_readme(text, "unwind.truncated_by_process");
+	json_decref(root);
 	free(text);
 }
 
@@ -676,6 +715,7 @@ int main(void)
 		cmocka_unit_test_setup(json_counts_beyond_its_range_stay_at_the_end_of_it, set_up),
 		cmocka_unit_test_setup(json_that_cannot_be_written_is_an_error, set_up),
 		cmocka_unit_test_setup(pairs_are_the_json_object, set_up),
+		cmocka_unit_test(of_counts_that_are_zero_pairs_tell_only_the_sums),
 		cmocka_unit_test_setup(a_report_without_memory_does_no_harm, set_up),
 		cmocka_unit_test_setup(readme_explains_each_loss_end_and_counter, set_up),
 		cmocka_unit_test_setup(readme_explains_each_json_key, set_up),
