@@ -57,7 +57,8 @@ wait
 LOAD
 chmod +x "$T/load"
 
-record -q -F 1999 -o "$T/out" -- "$T/load" "${UNWIND_SECONDS:-12}" "$T" "$tree/tests/workloads" "$npm_folder"
+# At twenty times the usual rate, of stacks of which hardly one comes twice: this is about unwinding, memory.sh about --mem.
+record -q -F 1999 --mem 768M -o "$T/out" -- "$T/load" "${UNWIND_SECONDS:-12}" "$T" "$tree/tests/workloads" "$npm_folder"
 check live_unwind_programs_accounts_balance "$(cat "$T/json")" accounts_balance
 equal live_unwind_programs_lose_none 0 "$(lost)"
 for program in python perl bash cc1 cc1plus clang biome; do
