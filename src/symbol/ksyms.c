@@ -534,13 +534,24 @@ static bool ended_before(const struct ksyms *ksyms, uint64_t symbol, uint64_t ad
 	       ksyms->added.items[at].limit <= address;
 }
 
-/* Of what kallsyms said at both readings. Where it said two things the samples may be of either, unless a module is
- * still there and what seemed to be the end of it was another's. */
+/* What seemed to be the end of `before` is of another, which came while it was there. A program of BPF that went while
+ * we ran would have told so by its record, and so was there all the time. */
+static bool is_behind(const struct ksyms *ksyms, const struct ksym *before, const struct ksym *later)
+{
+	struct ksym same;
+	bool is_module;
+
+	if (!find_at_once(ksyms->later, before->address, &same, &is_module) && is_same(before, &same))
+		return true;
+	return strcmp(before->module, "bpf") == 0 && later->address > before->address;
+}
+
+/* Of what kallsyms said at both readings. Where it said two things the samples may be of either. */
 static int find_read(const struct ksyms *ksyms, uint64_t address, struct ksym *ret)
 {
 	bool is_module, is_module_later;
 	int err = find_at_once(ksyms, address, ret, &is_module);
-	struct ksym later, same;
+	struct ksym later;
 
 	if (!err && ended_before(ksyms, ret->address, address))
 		err = -ENOENT;
@@ -548,8 +559,7 @@ static int find_read(const struct ksyms *ksyms, uint64_t address, struct ksym *r
 		return err;
 	if (find_at_once(ksyms->later, address, &later, &is_module_later))
 		return err; /* a module that was unloaded */
-	if (!err && !is_same(ret, &later) &&
-	    (find_at_once(ksyms->later, ret->address, &same, &is_module_later) || !is_same(ret, &same)))
+	if (!err && !is_same(ret, &later) && !is_behind(ksyms, ret, &later))
 		return -ENOENT;
 	*ret = later;
 	return 0;

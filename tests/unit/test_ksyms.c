@@ -451,14 +451,18 @@ static void a_second_reading_adds_modules_and_takes_names_that_are_unclear(void 
 
 static void where_a_program_was_taken_away_a_module_may_come(void **state)
 {
-	const char *then = KERNEL "ffffffffc0001000 t come\t[come]\nffffffffc0001200 t after\t[come]\n";
+	const char *then = KERNEL "ffffffffc0001000 t come\t[come]\nffffffffc0001200 t after\t[come]\n"
+				  "ffffffffc0009000 t last\t[come]\n";
 	const struct lookup lookups[] = {{0xffffffffc0000010, "old", "bpf", 0xffffffffc0000000},
 					 {0xffffffffc0001010, "come", "come", 0xffffffffc0001000},
+					 /* "three" went without a record: after sampling was over. */
+					 {0xffffffffc0009010, "last", "come", 0xffffffffc0009000},
 					 /* Of the program or of the module: who knows. */
 					 {0xffffffffc0001210, NULL, "", 0}};
 	bool restricted;
 	struct ksyms *ksyms = read_text(KERNEL "ffffffffc0000000 t bpf_prog_0123456789abcdef_old\t[bpf]\n"
-					       "ffffffffc0001200 t bpf_prog_0123456789abcdef_two\t[bpf]\n",
+					       "ffffffffc0001200 t bpf_prog_0123456789abcdef_two\t[bpf]\n"
+					       "ffffffffc0008000 t bpf_prog_0123456789abcdef_three\t[bpf]\n",
 					&restricted, NULL);
 	int fd = text_fd(then, strlen(then));
 	struct ksym sym;
