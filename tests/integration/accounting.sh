@@ -12,9 +12,9 @@ equal live_folded_sums_to_delivered "$(json .delivered)" "$(awk '{n += $NF} END 
 equal live_stack_ends_sum_to_delivered true \
 	"$(json '.delivered == .stacks.complete + ([.stacks.truncated[]] | add // 0)')"
 equal live_idle_is_no_sample 0 "$(grep -cE '^(swapper|swapper/[0-9]+);' "$T/folded")"
-# Busy time is told in ticks of 10 ms on each CPU, of 3 s.
-check live_rate_is_what_was_asked "$(json .hz)" \
-	test "$(json '.hz.wanted == 999 and .hz.achieved > 979 and .hz.achieved < 1019')" = true
+# Not closer: a virtual machine that waits for its CPU misses ticks. Against perf below there is no such excuse.
+check live_rate_is_what_was_asked "$(json '.hz | tostring'), $(json .expected) expected, $(json .ran) ran" \
+	test "$(json '.hz.wanted == 999 and .hz.achieved > 949 and .hz.achieved < 1049')" = true
 equal live_own_cost_is_told true "$(json '.cost | .cpu_seconds > 0 and .bpf_seconds > 0 and .peak_rss_bytes > 1e6 and .bpf_map_bytes > 1e5')"
 equal live_own_samples_are_excluded 0 "$(grep -c '^hostprof;' "$T/folded")"
 kill "${background[0]}"
